@@ -1,0 +1,3 @@
+//! From raw records to typed rows.
+
+pub mod json;

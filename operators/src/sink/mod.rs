@@ -1,0 +1,4 @@
+//! Where rows go.
+
+pub mod clickhouse;
+pub mod delta;

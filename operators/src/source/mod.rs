@@ -1,0 +1,5 @@
+//! Where records come from.
+
+pub mod file;
+pub mod kafka;
+pub mod simulator;

@@ -1,0 +1,1 @@
+//! Real Kafka, HDFS and ClickHouse, started by the test that wants them.
