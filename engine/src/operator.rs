@@ -1,0 +1,78 @@
+//! What happens to rows between source and sink.
+
+use crate::error::Result;
+use crate::frame::Batch;
+use crate::state::{Restored, Snapshot, SnapshotMode};
+
+/// Takes what an operator makes. It can send data and nothing else: watermarks, barriers and the end belong to the
+/// engine.
+pub struct Emitter<'a> {
+    sent: &'a mut Vec<(usize, Batch)>,
+}
+
+impl<'a> Emitter<'a> {
+    /// An emitter that puts into `sent` pairs of output port and batch.
+    pub fn new(sent: &'a mut Vec<(usize, Batch)>) -> Self {
+        Self { sent }
+    }
+
+    /// Sends rows to the operator's first output. Empty batches are dropped.
+    pub fn emit(&mut self, batch: Batch) {
+        self.emit_to(0, batch);
+    }
+
+    /// Sends rows to output `port`. Empty batches are dropped.
+    pub fn emit_to(&mut self, port: usize, batch: Batch) {
+        if !batch.is_empty() {
+            self.sent.push((port, batch));
+        }
+    }
+}
+
+/// A step of the computation: synchronous; without clock, randomness, I/O or locks, so that the same input always
+/// gives the same output.
+///
+/// Life: `restore` at most once, first; then `on_batch` for each batch; `on_barrier` at each cut (all inputs are at the
+/// same cut by then), followed by `snapshot` when the cut ends an epoch.
+pub trait Operator: Send {
+    /// Called with each batch of input `input` (from 0). May emit.
+    ///
+    /// # Errors
+    /// An error ends the run; bad rows are not errors.
+    fn on_batch(&mut self, input: usize, batch: Batch, out: &mut Emitter<'_>) -> Result<()>;
+
+    /// Called at each barrier before it goes on: emit what was held back. `watermark` is the event time (microseconds)
+    /// below which no more rows are expected.
+    ///
+    /// # Errors
+    /// As `on_batch`.
+    fn on_barrier(&mut self, watermark: Option<i64>, out: &mut Emitter<'_>) -> Result<()> {
+        let _ = (watermark, out);
+        Ok(())
+    }
+
+    /// The state, or what has changed in it since the last call. Called after `on_barrier` when an epoch ends.
+    /// Stateless operators keep the default.
+    ///
+    /// # Errors
+    /// Only for bugs.
+    fn snapshot(&mut self, mode: SnapshotMode) -> Result<Snapshot> {
+        let _ = mode;
+        Ok(Snapshot::default())
+    }
+
+    /// The state of all instances of this operator at the last durable epoch, oldest piece first; each instance keeps
+    /// the keys that are its own (`Restored::share`).
+    ///
+    /// # Errors
+    /// `Config` when the pieces were written by another form of the operator.
+    fn restore(&mut self, state: Restored) -> Result<()> {
+        let _ = state;
+        Ok(())
+    }
+
+    /// Bytes of memory that the state holds, for metrics and for the memory budget.
+    fn state_bytes(&self) -> usize {
+        0
+    }
+}
