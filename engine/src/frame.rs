@@ -135,7 +135,8 @@ impl Batch {
         if batches.iter().all(|b| b.weights.is_none()) {
             return Ok(Batch { rows, weights: None, bounds });
         }
-        let weights: Int64Array = batches.iter().flat_map(|b| (0..b.len()).map(|i| b.weight(i))).collect::<Vec<_>>().into();
+        let weights: Int64Array =
+            batches.iter().flat_map(|b| (0..b.len()).map(|i| b.weight(i))).collect::<Vec<_>>().into();
         Ok(Batch { rows, weights: Some(weights), bounds })
     }
 

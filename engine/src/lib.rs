@@ -11,6 +11,7 @@ pub mod runtime;
 pub mod sink;
 pub mod source;
 pub mod state;
+pub mod testing;
 
 pub use error::{Error, ErrorKind, Result};
 pub use frame::{Barrier, BarrierKind, Batch, Frame, TimeBounds};

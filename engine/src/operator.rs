@@ -35,6 +35,11 @@ impl<'a> Emitter<'a> {
 /// Life: `restore` at most once, first; then `on_batch` for each batch; `on_barrier` at each cut (all inputs are at the
 /// same cut by then), followed by `snapshot` when the cut ends an epoch.
 pub trait Operator: Send {
+    /// Called before the first batch of each epoch with the epoch's number, for operators that write it into rows.
+    fn begin_epoch(&mut self, epoch: u64) {
+        let _ = epoch;
+    }
+
     /// Called with each batch of input `input` (from 0). May emit.
     ///
     /// # Errors

@@ -1,1 +1,13 @@
-//! (being written)
+//! What outlives a crash: manifests and the packs of state that they name.
+
+mod gc;
+mod manifest;
+mod memory;
+mod pack;
+mod store;
+
+pub use gc::sweep;
+pub use manifest::{FORMAT_VERSION, Manifest, OperatorState, Segment, claim_generation, newest, publish};
+pub use memory::MemoryStore;
+pub use pack::{PackWriter, read_segment};
+pub use store::{CheckpointStore, PutNew};

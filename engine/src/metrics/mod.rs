@@ -1,1 +1,100 @@
-//! (being written)
+//! Counters of a run: updated once for each batch, read by whoever shows them.
+
+mod catalog;
+
+pub use catalog::{CATALOG, MetricKind, MetricSpec};
+
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
+
+/// What is counted for a node, summed over its instances on all workers.
+#[derive(Debug, Default)]
+pub struct NodeMetrics {
+    rows_in: AtomicU64,
+    rows_out: AtomicU64,
+    state_bytes: AtomicU64,
+    lag_rows: AtomicU64,
+}
+
+impl NodeMetrics {
+    pub(crate) fn rows_in(&self, rows: usize) {
+        self.rows_in.fetch_add(rows as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn rows_out(&self, rows: usize) {
+        self.rows_out.fetch_add(rows as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_state_bytes(&self, bytes: usize) {
+        self.state_bytes.store(bytes as u64, Ordering::Relaxed);
+    }
+
+    pub(crate) fn set_lag(&self, rows: u64) {
+        self.lag_rows.store(rows, Ordering::Relaxed);
+    }
+
+    /// The numbers now.
+    pub fn read(&self) -> NodeCounts {
+        NodeCounts {
+            rows_in: self.rows_in.load(Ordering::Relaxed),
+            rows_out: self.rows_out.load(Ordering::Relaxed),
+            state_bytes: self.state_bytes.load(Ordering::Relaxed),
+            lag_rows: self.lag_rows.load(Ordering::Relaxed),
+        }
+    }
+}
+
+/// The numbers of a node at a moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NodeCounts {
+    /// Rows that came in (for a source: that it gave).
+    pub rows_in: u64,
+    /// Rows that went out.
+    pub rows_out: u64,
+    /// Bytes of state or buffers, of the instance that reported last.
+    pub state_bytes: u64,
+    /// Rows that wait in a source.
+    pub lag_rows: u64,
+}
+
+/// All counters of a run. Cheap to clone.
+#[derive(Debug, Clone, Default)]
+pub struct Metrics {
+    nodes: Arc<Mutex<BTreeMap<String, Arc<NodeMetrics>>>>,
+    run: Arc<RunMetrics>,
+}
+
+/// Counters of the run as a whole.
+#[derive(Debug, Default)]
+pub struct RunMetrics {
+    /// The newest committed epoch.
+    pub epoch: AtomicU64,
+    /// Which start of the pipeline this is.
+    pub generation: AtomicU64,
+    /// Epochs committed since the start of this process.
+    pub epochs_committed: AtomicU64,
+    /// Milliseconds that the newest commit took, from barrier to last table.
+    pub commit_millis: AtomicU64,
+    /// Bytes of state written since the start of this process.
+    pub snapshot_bytes: AtomicU64,
+}
+
+impl Metrics {
+    /// The counters of a node, made at the first call.
+    pub fn node(&self, name: &str) -> Arc<NodeMetrics> {
+        let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.entry(name.to_owned()).or_default().clone()
+    }
+
+    /// The counters of the run.
+    pub fn run(&self) -> &RunMetrics {
+        &self.run
+    }
+
+    /// The numbers of all nodes now, by name.
+    pub fn nodes(&self) -> BTreeMap<String, NodeCounts> {
+        let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
+        nodes.iter().map(|(n, m)| (n.clone(), m.read())).collect()
+    }
+}

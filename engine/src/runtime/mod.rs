@@ -1,1 +1,19 @@
-//! (being written)
+//! Runs a graph: workers step stages, a coordinator cuts the streams into epochs and commits them.
+
+mod build;
+mod commit;
+mod control;
+mod coordinator;
+mod edge;
+mod observer;
+mod restore;
+mod run;
+mod stage;
+mod worker;
+
+#[cfg(test)]
+mod tests;
+
+pub use control::StopHandle;
+pub use observer::{Committed, NoObserver, Observer};
+pub use run::{RunConfig, Summary, run};

@@ -4,6 +4,10 @@
 //! the last snapshot, so that it costs what changed; from time to time the engine asks for a *full* one, so that the
 //! chain of deltas stays short.
 
+pub mod key;
+
+pub use key::{KeyEncoder, key_hash};
+
 use arrow::array::RecordBatch;
 use arrow::ipc::CompressionType;
 use arrow::ipc::reader::StreamReader;

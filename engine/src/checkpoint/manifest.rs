@@ -1,0 +1,201 @@
+//! The manifest: the file whose appearance commits an epoch.
+
+use std::collections::BTreeMap;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::store::{CheckpointStore, PutNew};
+use crate::error::{Error, Result};
+use crate::sink::Token;
+use crate::source::Positions;
+
+/// The version of the manifest's and the packs' format. Every version that was ever released still loads.
+pub const FORMAT_VERSION: u32 = 1;
+
+/// A piece of an operator's state inside a pack file.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    /// The pack's path.
+    pub pack: String,
+    /// Where it begins, in bytes.
+    pub offset: u64,
+    /// Its length, in bytes.
+    pub length: u64,
+    /// The epoch in which it was made.
+    pub epoch: u64,
+    /// True when it starts a chain: everything older is superseded.
+    pub full: bool,
+}
+
+/// The state of one operator: a chain of segments, oldest first.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OperatorState {
+    /// What the state depends on; see `graph::Node::fingerprint`.
+    pub fingerprint: String,
+    /// The pieces, oldest first.
+    pub segments: Vec<Segment>,
+}
+
+/// Everything that one epoch made durable.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct Manifest {
+    /// `FORMAT_VERSION` of the writer.
+    pub version: u32,
+    /// The pipeline's name.
+    pub pipeline: String,
+    /// Which start of the pipeline wrote it.
+    pub generation: u64,
+    /// The epoch, from 1.
+    pub epoch: u64,
+    /// How far the sources were read.
+    pub positions: Positions,
+    /// State by operator name.
+    pub operators: BTreeMap<String, OperatorState>,
+    /// What each sink needs to commit, by sink name.
+    pub sinks: BTreeMap<String, Token>,
+}
+
+fn folder(pipeline: &str) -> String {
+    format!("{pipeline}/manifests")
+}
+
+fn path(pipeline: &str, epoch: u64) -> String {
+    format!("{}/{epoch:020}.json", folder(pipeline))
+}
+
+/// The epoch that a manifest's path names.
+pub(super) fn epoch_of(path: &str) -> Option<u64> {
+    path.rsplit('/').next()?.strip_suffix(".json")?.parse().ok()
+}
+
+/// The newest manifest of a pipeline, if it has one.
+///
+/// # Errors
+/// `Data` when the newest file cannot be read as a manifest, `Config` when a later version of sluice wrote it.
+pub async fn newest(store: &dyn CheckpointStore, pipeline: &str) -> Result<Option<Manifest>> {
+    let files = store.list(&folder(pipeline)).await?;
+    let Some(newest) = files.iter().filter_map(|f| epoch_of(f).map(|e| (e, f))).max() else { return Ok(None) };
+    let bytes = store.get(newest.1).await?.ok_or_else(|| {
+        Error::transient(format!("manifest {} was listed and is gone; is another daemon cleaning up?", newest.1))
+    })?;
+    load(newest.1, &bytes).map(Some)
+}
+
+fn load(path: &str, bytes: &[u8]) -> Result<Manifest> {
+    #[derive(Deserialize)]
+    struct Version {
+        version: u32,
+    }
+    let damaged = |e| Error::data(format!("manifest {path} cannot be read; it is damaged")).because(e);
+    let Version { version } = serde_json::from_slice(bytes).map_err(damaged)?;
+    if version > FORMAT_VERSION {
+        return Err(Error::config(format!(
+            "manifest {path} has format version {version}, this sluice reads up to {FORMAT_VERSION}; use a newer sluice"
+        )));
+    }
+    serde_json::from_slice(bytes).map_err(damaged)
+}
+
+/// Makes the manifest appear: the commit point of its epoch.
+///
+/// # Errors
+/// `Fenced` when a newer generation has started or this epoch has been written by somebody else.
+pub async fn publish(store: &dyn CheckpointStore, manifest: &Manifest) -> Result<()> {
+    let newest = newest_generation(store, &manifest.pipeline).await?;
+    if newest > manifest.generation {
+        return Err(fenced(manifest, &format!("generation {newest} has started")));
+    }
+    let bytes = serde_json::to_vec(manifest).map_err(|e| Error::bug("a manifest has no JSON form").because(e))?;
+    match store.put_new(&path(&manifest.pipeline, manifest.epoch), Bytes::from(bytes)).await? {
+        PutNew::Done => Ok(()),
+        PutNew::Exists => Err(fenced(manifest, &format!("epoch {} has been written already", manifest.epoch))),
+    }
+}
+
+fn fenced(manifest: &Manifest, what: &str) -> Error {
+    Error::fenced(format!(
+        "pipeline {:?} is run by another sluice ({what}; this is generation {}); stop one of them",
+        manifest.pipeline, manifest.generation
+    ))
+}
+
+async fn newest_generation(store: &dyn CheckpointStore, pipeline: &str) -> Result<u64> {
+    let files = store.list(&format!("{pipeline}/generations")).await?;
+    Ok(files.iter().filter_map(|f| epoch_of(f)).max().unwrap_or(0))
+}
+
+/// Takes the next generation number for a start of the pipeline; from now on older generations are fenced.
+///
+/// # Errors
+/// `Fenced` when others take generations at the same time, again and again.
+pub async fn claim_generation(store: &dyn CheckpointStore, pipeline: &str, holder: &str) -> Result<u64> {
+    const TRIES_MAX: usize = 16;
+    for _ in 0..TRIES_MAX {
+        let next = newest_generation(store, pipeline).await? + 1;
+        let path = format!("{pipeline}/generations/{next:020}.json");
+        let body = serde_json::json!({ "holder": holder }).to_string();
+        if store.put_new(&path, Bytes::from(body)).await? == PutNew::Done {
+            return Ok(next);
+        }
+    }
+    Err(Error::fenced(format!("pipeline {pipeline:?} is being started by others at the same time; start only one")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::MemoryStore;
+    use super::*;
+
+    fn manifest(generation: u64, epoch: u64) -> Manifest {
+        Manifest {
+            version: FORMAT_VERSION,
+            pipeline: "p".into(),
+            generation,
+            epoch,
+            positions: Positions::new(),
+            operators: BTreeMap::new(),
+            sinks: BTreeMap::new(),
+        }
+    }
+
+    fn block<T>(f: impl Future<Output = T>) -> T {
+        futures::executor::block_on(f)
+    }
+
+    /// The newest manifest is found by its number, and a pipeline that never ran has none.
+    #[test]
+    fn newest_is_found() {
+        let store = MemoryStore::default();
+        assert_eq!(block(newest(&store, "p")).expect("readable"), None);
+        for epoch in [1, 2, 10] {
+            block(publish(&store, &manifest(1, epoch))).expect("published");
+        }
+        assert_eq!(block(newest(&store, "p")).expect("readable").map(|m| m.epoch), Some(10));
+    }
+
+    /// An older generation cannot publish any more, and nobody can publish an epoch twice.
+    #[test]
+    fn fencing() {
+        let store = MemoryStore::default();
+        let first = block(claim_generation(&store, "p", "a")).expect("claimed");
+        let second = block(claim_generation(&store, "p", "b")).expect("claimed");
+        assert!(second > first);
+        let old = block(publish(&store, &manifest(first, 1))).expect_err("fenced");
+        assert_eq!(old.kind(), crate::ErrorKind::Fenced);
+        block(publish(&store, &manifest(second, 1))).expect("published");
+        let twice = block(publish(&store, &manifest(second, 1))).expect_err("fenced");
+        assert!(twice.to_string().contains("has been written already"), "{twice}");
+    }
+
+    /// A manifest of a later format is refused with words, and damage is no panic.
+    #[test]
+    fn bad_manifests() {
+        let store = MemoryStore::default();
+        block(store.put_new("p/manifests/00000000000000000007.json", Bytes::from_static(b"{\"version\":99}")))
+            .expect("put");
+        assert!(block(newest(&store, "p")).expect_err("too new").to_string().contains("use a newer sluice"));
+        block(store.put_new("p/manifests/00000000000000000008.json", Bytes::from_static(b"{\"ver"))).expect("put");
+        assert!(block(newest(&store, "p")).expect_err("damaged").to_string().contains("damaged"));
+    }
+}

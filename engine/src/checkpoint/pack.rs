@@ -1,0 +1,62 @@
+//! A pack: the state pieces of one epoch in one file, because a file store likes few files.
+
+use bytes::{Bytes, BytesMut};
+
+use super::manifest::Segment;
+use super::store::{CheckpointStore, PutNew};
+use crate::error::{Error, Result};
+
+const MAGIC: &[u8; 8] = b"SLUICE\x00\x01";
+
+/// Collects the pieces of an epoch.
+pub struct PackWriter {
+    path: String,
+    epoch: u64,
+    bytes: BytesMut,
+}
+
+impl PackWriter {
+    /// A pack for `epoch` of a pipeline, written by `generation` (part of the name, so that an epoch that is done again after a crash
+    /// never meets its own left-overs).
+    pub fn new(pipeline: &str, generation: u64, epoch: u64) -> Self {
+        let mut bytes = BytesMut::new();
+        bytes.extend_from_slice(MAGIC);
+        Self { path: format!("{pipeline}/state/{epoch:020}-{generation}.pack"), epoch, bytes }
+    }
+
+    /// Adds a piece.
+    pub fn add(&mut self, piece: &[u8], full: bool) -> Segment {
+        let offset = self.bytes.len() as u64;
+        self.bytes.extend_from_slice(piece);
+        Segment { pack: self.path.clone(), offset, length: piece.len() as u64, epoch: self.epoch, full }
+    }
+
+    /// Writes the pack, if anything was added.
+    ///
+    /// # Errors
+    /// `Transient` when the store is away; `Bug` when the file exists.
+    pub async fn write(self, store: &dyn CheckpointStore) -> Result<()> {
+        if self.bytes.len() == MAGIC.len() {
+            return Ok(());
+        }
+        match store.put_new(&self.path, self.bytes.freeze()).await? {
+            PutNew::Done => Ok(()),
+            PutNew::Exists => Err(Error::bug(format!("state pack {} exists already", self.path))),
+        }
+    }
+}
+
+/// The bytes of a segment, given its whole pack.
+///
+/// # Errors
+/// `Data` when the pack is damaged.
+pub fn read_segment(pack: &Bytes, segment: &Segment) -> Result<Bytes> {
+    if pack.get(..MAGIC.len()) != Some(MAGIC.as_slice()) {
+        return Err(Error::data(format!("state pack {} is damaged: it does not begin as a pack", segment.pack)));
+    }
+    let end = segment.offset.checked_add(segment.length).filter(|e| *e <= pack.len() as u64);
+    let Some(end) = end else {
+        return Err(Error::data(format!("state pack {} is damaged: it is too short", segment.pack)));
+    };
+    Ok(pack.slice(segment.offset as usize..end as usize))
+}

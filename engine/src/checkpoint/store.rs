@@ -1,0 +1,43 @@
+//! Where manifests and state packs lie: a folder, HDFS, an object store.
+
+use bytes::Bytes;
+use futures::future::BoxFuture;
+
+use crate::error::Result;
+
+/// What came of putting a new file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PutNew {
+    /// It is there now, whole.
+    Done,
+    /// Somebody else's file of that name was there before; it is untouched.
+    Exists,
+}
+
+/// A small file store with an atomic "create if absent". Paths are relative, parts separated by `/`.
+pub trait CheckpointStore: Send + Sync {
+    /// Makes `path` appear at once and whole, unless it exists.
+    ///
+    /// # Errors
+    /// `Transient` when the store is away, after bounded retries of its own. An unknown outcome (a lost answer) must be resolved by the store
+    /// before it returns.
+    fn put_new<'a>(&'a self, path: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<PutNew>>;
+
+    /// The file's bytes; none when it does not exist.
+    ///
+    /// # Errors
+    /// `Transient` when the store is away.
+    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Bytes>>>;
+
+    /// Paths of all files below `prefix` (a folder), sorted. A missing folder is empty.
+    ///
+    /// # Errors
+    /// `Transient` when the store is away.
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>>>;
+
+    /// Removes a file; a missing one is fine.
+    ///
+    /// # Errors
+    /// `Transient` when the store is away.
+    fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<()>>;
+}

@@ -1,0 +1,227 @@
+//! The commit lane: makes an epoch durable and visible, in the one order that survives a crash at any step.
+//!
+//! prepare and seal (durable, invisible) -> state pack -> manifest (the commit point) -> commit at each sink ->
+//! acknowledge at the sources -> observer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Instant;
+
+use futures::future::try_join_all;
+
+use super::control::{Control, NodeReport};
+use super::observer::{Committed, Observer};
+use super::run::RunConfig;
+use crate::checkpoint::{CheckpointStore, FORMAT_VERSION, Manifest, OperatorState, PackWriter, publish, sweep};
+use crate::error::{Error, Result};
+use crate::frame::Barrier;
+use crate::graph::{Graph, NodeId, NodeKind};
+use crate::metrics::Metrics;
+use crate::sink::{Committer, Part, PrepareFuture, Token};
+use crate::source::Positions;
+use crate::state::Snapshot;
+
+/// A chain of deltas is replaced by a full snapshot once it is larger than the last full one and than this, in bytes.
+const DELTA_BYTES_MIN: u64 = 4 << 20;
+/// ... or has this many pieces.
+const CHAIN_SEGMENTS_MAX: usize = 200;
+
+/// An epoch whose barrier has passed everywhere.
+pub(super) struct Epoch {
+    pub barrier: Barrier,
+    pub reports: Vec<NodeReport>,
+    pub rows: u64,
+    pub since: Instant,
+}
+
+/// Names and fingerprints of a graph's nodes, by id.
+pub(super) struct NodeNames {
+    nodes: Vec<(String, String)>,
+    operators: Vec<NodeId>,
+    sources: Vec<NodeId>,
+}
+
+impl NodeNames {
+    pub fn of(graph: &Graph) -> Self {
+        let nodes = graph.nodes().iter().map(|n| (n.name.clone(), n.fingerprint.clone())).collect();
+        let pick = |wanted: fn(&NodeKind) -> bool| {
+            let found = graph.nodes().iter().enumerate().filter(|(_, n)| wanted(&n.kind));
+            found.map(|(i, _)| NodeId(i)).collect()
+        };
+        let operators = pick(|k| matches!(k, NodeKind::Operator(_)));
+        let sources = pick(|k| matches!(k, NodeKind::Source(_)));
+        Self { nodes, operators, sources }
+    }
+
+    fn name(&self, id: NodeId) -> &str {
+        &self.nodes[id.0].0
+    }
+}
+
+/// Owns everything that commits; there is one, so epochs are committed one after the other.
+pub(super) struct CommitLane {
+    store: Arc<dyn CheckpointStore>,
+    pipeline: String,
+    generation: u64,
+    metrics: Metrics,
+    committers: Vec<(String, Box<dyn Committer>)>,
+    names: NodeNames,
+    observer: Box<dyn Observer>,
+    newest: Option<Manifest>,
+}
+
+impl CommitLane {
+    pub fn new(
+        store: Arc<dyn CheckpointStore>,
+        config: &RunConfig,
+        generation: u64,
+        newest: Option<Manifest>,
+        committers: Vec<(String, Box<dyn Committer>)>,
+        names: NodeNames,
+        observer: Box<dyn Observer>,
+    ) -> Self {
+        let (pipeline, metrics) = (config.pipeline.clone(), config.metrics.clone());
+        Self { store, pipeline, generation, metrics, committers, names, observer, newest }
+    }
+
+    /// The newest committed epoch, 0 when there is none.
+    pub fn epoch(&self) -> u64 {
+        self.newest.as_ref().map_or(0, |m| m.epoch)
+    }
+
+    /// Decides for each operator whether its next snapshot is full.
+    pub fn choose_modes(&self, control: &Control) {
+        for &id in &self.names.operators {
+            let chain = self.newest.as_ref().and_then(|m| m.operators.get(self.names.name(id)));
+            let full = chain.is_none_or(|c| {
+                let base: u64 = c.segments.iter().filter(|s| s.full).map(|s| s.length).sum();
+                let deltas: u64 = c.segments.iter().filter(|s| !s.full).map(|s| s.length).sum();
+                c.segments.is_empty() || deltas > base.max(DELTA_BYTES_MIN) || c.segments.len() > CHAIN_SEGMENTS_MAX
+            });
+            control.set_full(id, full);
+        }
+    }
+
+    /// Commits an epoch and gives the lane back.
+    pub async fn commit(mut self, epoch: Epoch, control: Arc<Control>) -> (Self, Result<()>) {
+        let result = self.try_commit(epoch, &control).await;
+        (self, result)
+    }
+
+    async fn try_commit(&mut self, epoch: Epoch, control: &Control) -> Result<()> {
+        let mut positions = Positions::new();
+        let mut prepared: BTreeMap<String, Vec<PrepareFuture>> = BTreeMap::new();
+        let mut states: BTreeMap<NodeId, (bool, Vec<Snapshot>)> = BTreeMap::new();
+        for &id in &self.names.sources {
+            positions.entry(self.names.name(id).to_owned()).or_default();
+        }
+        for report in epoch.reports {
+            match report {
+                NodeReport::Position(id, p) => {
+                    positions.entry(self.names.name(id).to_owned()).or_default().0.extend(p.0);
+                }
+                NodeReport::Prepared(id, f) => prepared.entry(self.names.name(id).to_owned()).or_default().push(f),
+                NodeReport::State { node, full, snapshot } => {
+                    let state = states.entry(node).or_insert((full, vec![]));
+                    state.1.push(snapshot);
+                }
+            }
+        }
+        let number = epoch.barrier.epoch;
+        let sinks = self.seal(number, prepared).await?;
+        let operators = self.write_states(number, states).await?;
+        let manifest = Manifest {
+            version: FORMAT_VERSION,
+            pipeline: self.pipeline.clone(),
+            generation: self.generation,
+            epoch: number,
+            positions: positions.clone(),
+            operators,
+            sinks,
+        };
+        publish(self.store.as_ref(), &manifest).await?;
+        let commits = self.committers.iter_mut().filter_map(|(name, c)| {
+            let token = manifest.sinks.get(name)?;
+            Some(async move { c.commit(number, token).await.map_err(|e| e.at(format!("sink {name:?}"))) })
+        });
+        try_join_all(commits).await?;
+        control.acknowledge(number, positions.clone());
+        let previous = self.newest.replace(manifest);
+        self.count(number, epoch.since);
+        let committed = Committed {
+            epoch: number,
+            generation: self.generation,
+            positions,
+            rows: epoch.rows,
+            last: epoch.barrier.last,
+        };
+        self.observer.on_committed(&committed).await?;
+        if let Some(newest) = &self.newest
+            && let Err(e) = sweep(self.store.as_ref(), newest, previous.as_ref()).await
+        {
+            tracing::warn!("old manifests were not swept: {e}");
+        }
+        Ok(())
+    }
+
+    async fn seal(
+        &mut self,
+        epoch: u64,
+        mut prepared: BTreeMap<String, Vec<PrepareFuture>>,
+    ) -> Result<BTreeMap<String, Token>> {
+        let sealing = self.committers.iter_mut().map(|(name, committer)| {
+            let parts = prepared.remove(name).unwrap_or_default();
+            async move {
+                let sealed = async {
+                    let parts: Vec<Part> = try_join_all(parts).await?;
+                    committer.seal(epoch, parts).await
+                };
+                let token = sealed.await.map_err(|e| e.at(format!("sink {name:?}")))?;
+                Ok::<_, Error>((name.clone(), token))
+            }
+        });
+        Ok(try_join_all(sealing).await?.into_iter().collect())
+    }
+
+    /// Writes the state pack and extends each operator's chain.
+    async fn write_states(
+        &mut self,
+        epoch: u64,
+        states: BTreeMap<NodeId, (bool, Vec<Snapshot>)>,
+    ) -> Result<BTreeMap<String, OperatorState>> {
+        let encoded = tokio::task::spawn_blocking(move || {
+            let encode = |(id, (full, pieces)): (NodeId, (bool, Vec<Snapshot>))| {
+                let pieces: Result<Vec<_>> = pieces.iter().map(Snapshot::encode).collect();
+                Ok::<_, Error>((id, (full, pieces?)))
+            };
+            states.into_iter().map(encode).collect::<Result<BTreeMap<_, _>>>()
+        })
+        .await
+        .map_err(|e| Error::bug("encoding state panicked").because(e))??;
+        let mut pack = PackWriter::new(&self.pipeline, self.generation, epoch);
+        let mut operators = BTreeMap::new();
+        let mut bytes = 0;
+        for &id in &self.names.operators {
+            let (name, fingerprint) = &self.names.nodes[id.0];
+            let before = self.newest.as_ref().and_then(|m| m.operators.get(name)).cloned().unwrap_or_default();
+            let (full, pieces) = encoded.get(&id).cloned().unwrap_or_default();
+            let mut segments = if full { vec![] } else { before.segments };
+            for piece in pieces.iter().filter(|p| !p.is_empty()) {
+                bytes += piece.len() as u64;
+                segments.push(pack.add(piece, full));
+            }
+            operators.insert(name.clone(), OperatorState { fingerprint: fingerprint.clone(), segments });
+        }
+        pack.write(self.store.as_ref()).await?;
+        self.metrics.run().snapshot_bytes.fetch_add(bytes, Ordering::Relaxed);
+        Ok(operators)
+    }
+
+    fn count(&self, epoch: u64, since: Instant) {
+        let run = self.metrics.run();
+        run.epoch.store(epoch, Ordering::Relaxed);
+        run.epochs_committed.fetch_add(1, Ordering::Relaxed);
+        run.commit_millis.store(since.elapsed().as_millis() as u64, Ordering::Relaxed);
+    }
+}

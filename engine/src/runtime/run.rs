@@ -1,0 +1,180 @@
+//! The way from a graph to a running one, and to its end.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use tokio::sync::mpsc;
+
+use super::build::{Layout, build};
+use super::commit::{CommitLane, NodeNames};
+use super::control::{Control, Event, StopHandle};
+use super::coordinator::Coordinator;
+use super::observer::Observer;
+use super::restore::{check_same_graph, load_states, open_and_restore};
+use super::worker::Worker;
+use crate::checkpoint::{CheckpointStore, claim_generation, newest};
+use crate::error::{Error, Result};
+use crate::graph::{Graph, NodeKind};
+use crate::metrics::Metrics;
+use crate::sink::Committer;
+
+/// Reports that may wait for the coordinator; workers block beyond it. Far more than one barrier can cause.
+const EVENTS_MAX: usize = 1024;
+
+/// How a graph is run.
+#[derive(Debug, Clone)]
+pub struct RunConfig {
+    /// The pipeline's name; its manifests and state lie in a folder of that name.
+    pub pipeline: String,
+    /// Who runs it (host and process), for the message that a fenced daemon prints.
+    pub holder: String,
+    /// Worker threads, at least 1.
+    pub workers: usize,
+    /// Most rows that a source gives in one poll.
+    pub batch_rows: usize,
+    /// Most bytes, about, that a source gives in one poll.
+    pub batch_bytes: usize,
+    /// Time between ticks: how fresh early sinks are.
+    pub tick: Duration,
+    /// Time between epochs: how often tables are committed.
+    pub epoch: Duration,
+    /// An epoch ends early after this many rows, so that what waits for it stays bounded.
+    pub epoch_rows_max: u64,
+    /// End once everything that was in the sources at the start is committed.
+    pub until_idle: bool,
+    /// Stops the run after a last epoch.
+    pub stop: StopHandle,
+    /// Where the run counts.
+    pub metrics: Metrics,
+}
+
+impl RunConfig {
+    /// A configuration with the usual sizes for a pipeline of this name, one worker.
+    pub fn new(pipeline: impl Into<String>) -> Self {
+        Self {
+            pipeline: pipeline.into(),
+            holder: format!("process {}", std::process::id()),
+            workers: 1,
+            batch_rows: 8192,
+            batch_bytes: 8 << 20,
+            tick: Duration::from_millis(500),
+            epoch: Duration::from_secs(10),
+            epoch_rows_max: 4 << 20,
+            until_idle: false,
+            stop: StopHandle::default(),
+            metrics: Metrics::default(),
+        }
+    }
+}
+
+/// What a finished run has done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Summary {
+    /// The newest committed epoch; 0 when nothing was ever committed.
+    pub epoch: u64,
+    /// Which start of the pipeline this was.
+    pub generation: u64,
+    /// Rows that the sources gave.
+    pub rows: u64,
+}
+
+/// Runs a graph to its end: until it is stopped, or idle if so configured, or fails.
+///
+/// Recovery comes first: the newest manifest is committed again, state restored, sources opened at its positions.
+///
+/// # Errors
+/// `Fenced` when another process has taken over; `Config` when the graph does not fit the manifest or an outside object does not fit the
+/// graph; whatever sources, operators and sinks report otherwise.
+pub async fn run(
+    mut graph: Graph,
+    store: Arc<dyn CheckpointStore>,
+    config: RunConfig,
+    observer: Box<dyn Observer>,
+) -> Result<Summary> {
+    if config.workers == 0 {
+        return Err(Error::config("run.workers is 0; give at least 1, or \"auto\""));
+    }
+    let last = newest(store.as_ref(), &config.pipeline).await?;
+    if let Some(manifest) = &last {
+        check_same_graph(&graph, manifest)?;
+    }
+    let generation = claim_generation(store.as_ref(), &config.pipeline, &config.holder).await?;
+    config.metrics.run().generation.store(generation, Ordering::Relaxed);
+    config.metrics.run().epoch.store(last.as_ref().map_or(0, |m| m.epoch), Ordering::Relaxed);
+
+    let mut committers = take_committers(&mut graph);
+    for (name, committer) in &mut committers {
+        let token = last.as_ref().and_then(|m| m.sinks.get(name).map(|t| (m.epoch, t.clone())));
+        committer.recover(token).await.map_err(|e| e.at(format!("sink {name:?}")))?;
+    }
+    let states = match &last {
+        Some(manifest) => load_states(store.as_ref(), manifest).await?,
+        None => Default::default(),
+    };
+
+    let names = NodeNames::of(&graph);
+    let control = Arc::new(Control::new(graph.nodes().len()));
+    let positions = last.as_ref().map(|m| m.positions.clone()).unwrap_or_default();
+    let first_epoch = last.as_ref().map_or(0, |m| m.epoch) + 1;
+    let (events_in, events) = mpsc::channel::<Event>(EVENTS_MAX);
+    let runtime = tokio::runtime::Handle::current();
+    let (workers, build_control, build_config) = (config.workers, control.clone(), config.clone());
+    // Building may block: sources look at brokers and sinks at tables.
+    let stages = tokio::task::spawn_blocking(move || {
+        let layout = Layout {
+            graph: &graph,
+            workers,
+            generation,
+            until_idle: build_config.until_idle,
+            batch_rows: build_config.batch_rows,
+            batch_bytes: build_config.batch_bytes,
+            runtime,
+            control: build_control,
+            metrics: &build_config.metrics,
+        };
+        let mut stages = build(&layout)?;
+        open_and_restore(&mut stages, &positions, states)?;
+        stages.iter_mut().flatten().for_each(|s| s.begin_epoch(first_epoch));
+        Ok::<_, Error>(stages)
+    })
+    .await
+    .map_err(|e| Error::bug("building the graph panicked").because(e))??;
+
+    let stage_count = stages.iter().map(Vec::len).sum();
+    let threads = spawn_workers(stages, &control, events_in)?;
+    let lane = CommitLane::new(store, &config, generation, last, committers, names, observer);
+    let result = Coordinator::new(config, control.clone(), events, lane, stage_count).drive().await;
+    control.abort();
+    let joined = tokio::task::spawn_blocking(move || threads.into_iter().all(|t| t.join().is_ok())).await;
+    if !joined.unwrap_or(false) {
+        tracing::error!("a worker thread ended in a panic");
+    }
+    result.map(|epoch| Summary { epoch, generation, rows: control.rows() })
+}
+
+fn take_committers(graph: &mut Graph) -> Vec<(String, Box<dyn Committer>)> {
+    let mut committers = Vec::new();
+    for node in graph.nodes_mut() {
+        if let NodeKind::Sink(_, committer) = &mut node.kind
+            && let Some(committer) = committer.take()
+        {
+            committers.push((node.name.clone(), committer));
+        }
+    }
+    committers
+}
+
+fn spawn_workers(
+    stages: Vec<Vec<super::stage::Stage>>,
+    control: &Arc<Control>,
+    events: mpsc::Sender<Event>,
+) -> Result<Vec<std::thread::JoinHandle<()>>> {
+    let spawn = |(i, stages)| {
+        let worker = Worker { stages, control: control.clone(), events: events.clone() };
+        std::thread::Builder::new().name(format!("worker-{i}")).spawn(move || worker.run()).map_err(|e| {
+            Error::transient("a worker thread could not be started; is the process limit reached?").because(e)
+        })
+    };
+    stages.into_iter().enumerate().map(spawn).collect()
+}
