@@ -66,6 +66,12 @@ pub trait Operator: Send {
         Ok(Snapshot::default())
     }
 
+    /// True when the state only grows by appending, so that its snapshots are always deltas and never need to be
+    /// replaced by a full one. `snapshot` is then only called with `SnapshotMode::Delta`.
+    fn state_only_grows(&self) -> bool {
+        false
+    }
+
     /// The state of all instances of this operator at the last durable epoch, oldest piece first; each instance keeps
     /// the keys that are its own (`Restored::share`).
     ///

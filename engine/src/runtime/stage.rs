@@ -34,6 +34,9 @@ pub(super) enum Step {
     Finished,
 }
 
+/// A barrier that has passed a stage, and what its nodes hand over.
+pub(super) type Passed = (Barrier, Vec<NodeReport>);
+
 /// Where rows of an output port go.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Target {
@@ -92,7 +95,7 @@ pub(super) struct Stage {
 
 impl Stage {
     /// One unit of work. A barrier that has passed is returned with the nodes' reports.
-    pub fn step(&mut self) -> Result<(Step, Option<(Barrier, Vec<NodeReport>)>)> {
+    pub fn step(&mut self) -> Result<(Step, Option<Passed>)> {
         let mut room = true;
         for edge in &mut self.edges {
             room &= edge.drain();
@@ -275,7 +278,7 @@ impl Stage {
                 operator.on_barrier(watermark, &mut Emitter::new(&mut sent)).map_err(named)?;
                 slot.metrics.set_state_bytes(operator.state_bytes());
                 let report = if epoch_ends {
-                    let full = self.control.wants_full(slot.id);
+                    let full = self.control.wants_full(slot.id) && !operator.state_only_grows();
                     let mode = if full { SnapshotMode::Full } else { SnapshotMode::Delta };
                     let snapshot = operator.snapshot(mode).map_err(named)?;
                     Some(NodeReport::State { node: slot.id, full, snapshot })

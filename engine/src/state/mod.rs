@@ -5,8 +5,10 @@
 //! chain of deltas stays short.
 
 pub mod key;
+pub mod rows;
 
 pub use key::{KeyEncoder, key_hash};
+pub use rows::{RowId, RowLog};
 
 use arrow::array::RecordBatch;
 use arrow::ipc::CompressionType;

@@ -1,1 +1,5 @@
-//! (being written)
+//! Steps that look at a row, or at the rows of one key.
+
+pub mod dedupe;
+pub mod map;
+pub mod union;

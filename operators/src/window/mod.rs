@@ -1,1 +1,3 @@
-//! (being written)
+//! Aggregates, with and without windows.
+
+pub mod aggregate;

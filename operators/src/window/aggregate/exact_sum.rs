@@ -1,0 +1,227 @@
+//! The exact sum of doubles: it depends neither on order nor on what was taken back, and is rounded once, when read.
+//!
+//! A superaccumulator after Neal, "Fast exact summation using small and large superaccumulators" (2015), kept sparse: a
+//! sum of numbers of like size needs two limbs and not sixty-seven.
+
+/// Bits between neighbouring limbs.
+const LIMB_BITS: u32 = 32;
+/// The exponent of the lowest bit of a subnormal double.
+const LOWEST_EXPONENT: i32 = -1074;
+
+/// A sum of doubles without rounding. Up to 2^42 numbers can be added before a limb could overflow.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct ExactSum {
+    /// (position, value), by position: the sum is value x 2^(32 x position - 1074) over all.
+    limbs: Vec<(u8, i128)>,
+    nans: i64,
+    positive_infinities: i64,
+    negative_infinities: i64,
+}
+
+impl ExactSum {
+    /// Adds `x` `weight` times; a negative weight takes it back.
+    pub fn add(&mut self, x: f64, weight: i64) {
+        if !x.is_finite() {
+            let count = if x.is_nan() {
+                &mut self.nans
+            } else if x > 0.0 {
+                &mut self.positive_infinities
+            } else {
+                &mut self.negative_infinities
+            };
+            *count += weight;
+            return;
+        }
+        let bits = x.to_bits();
+        let exponent = ((bits >> 52) & 0x7ff) as u32;
+        let fraction = bits & ((1 << 52) - 1);
+        // A subnormal has the exponent of the smallest normal and no hidden bit.
+        let (mantissa, shift) = if exponent == 0 { (fraction, 0) } else { (fraction | 1 << 52, exponent - 1) };
+        let signed = if bits >> 63 == 1 { -i128::from(mantissa) } else { i128::from(mantissa) };
+        // |mantissa| < 2^53, shifted by less than 32: below 2^85. A weight is split so that it cannot overflow a limb.
+        let scaled = signed << (shift % LIMB_BITS);
+        let position = (shift / LIMB_BITS) as u8;
+        let (low, high) = (i128::from(weight) & 0xffff_ffff, i128::from(weight) >> 32);
+        self.add_limb(position, scaled * low);
+        if high != 0 {
+            self.add_limb(position + 1, scaled * high);
+        }
+    }
+
+    fn add_limb(&mut self, position: u8, value: i128) {
+        match self.limbs.binary_search_by_key(&position, |l| l.0) {
+            Ok(i) => self.limbs[i].1 += value,
+            Err(i) => self.limbs.insert(i, (position, value)),
+        }
+    }
+
+    /// The sum, rounded to the nearest double, ties to even.
+    pub fn value(&self) -> f64 {
+        if self.nans > 0 || (self.positive_infinities > 0 && self.negative_infinities > 0) {
+            return f64::NAN;
+        }
+        if self.positive_infinities > 0 {
+            return f64::INFINITY;
+        }
+        if self.negative_infinities > 0 {
+            return f64::NEG_INFINITY;
+        }
+        self.round()
+    }
+
+    fn round(&self) -> f64 {
+        // 67 positions for doubles, and room for carries of sums far beyond.
+        let mut digits = [0i128; 72];
+        for (position, value) in &self.limbs {
+            digits[usize::from(*position)] += value;
+        }
+        let mut carry = 0i128;
+        for digit in &mut digits {
+            let sum = *digit + carry;
+            *digit = sum & 0xffff_ffff;
+            carry = sum >> LIMB_BITS;
+        }
+        let negative = carry < 0;
+        if negative {
+            // Two's complement over all digits: the magnitude of a negative sum.
+            let mut add = 1;
+            for digit in &mut digits {
+                let flipped = (!*digit & 0xffff_ffff) + add;
+                *digit = flipped & 0xffff_ffff;
+                add = flipped >> LIMB_BITS;
+            }
+        }
+        let magnitude = magnitude_to_f64(&digits);
+        if negative { -magnitude } else { magnitude }
+    }
+
+    /// The state as bytes, format version first.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![1u8];
+        for count in [self.nans, self.positive_infinities, self.negative_infinities] {
+            bytes.extend(count.to_le_bytes());
+        }
+        for (position, value) in self.limbs.iter().filter(|l| l.1 != 0) {
+            bytes.push(*position);
+            bytes.extend(value.to_le_bytes());
+        }
+        bytes
+    }
+
+    /// The inverse of `to_bytes`; none when the bytes are something else.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        const HEAD: usize = 1 + 3 * 8;
+        const LIMB: usize = 1 + 16;
+        let count = |i: usize| bytes.get(1 + i * 8..9 + i * 8)?.try_into().ok().map(i64::from_le_bytes);
+        if bytes.first() != Some(&1) || bytes.len() < HEAD || !(bytes.len() - HEAD).is_multiple_of(LIMB) {
+            return None;
+        }
+        let mut sum = ExactSum {
+            limbs: vec![],
+            nans: count(0)?,
+            positive_infinities: count(1)?,
+            negative_infinities: count(2)?,
+        };
+        for limb in bytes[HEAD..].chunks_exact(LIMB) {
+            if limb[0] > 68 {
+                return None;
+            }
+            sum.limbs.push((limb[0], i128::from_le_bytes(limb[1..].try_into().ok()?)));
+        }
+        Some(sum)
+    }
+
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        self.limbs.capacity() * size_of::<(u8, i128)>()
+    }
+}
+
+/// A number of 32-bit digits (lowest first, unit 2^-1074) as the nearest double.
+fn magnitude_to_f64(digits: &[i128; 72]) -> f64 {
+    let Some(top) = digits.iter().rposition(|d| *d != 0) else { return 0.0 };
+    // The highest three digits hold at least 65 significant bits; what lies below only breaks ties.
+    let digit = |i: Option<usize>| i.map_or(0, |i| digits[i] as u128);
+    let head = digit(Some(top)) << 64 | digit(top.checked_sub(1)) << 32 | digit(top.checked_sub(2));
+    let sticky = top > 2 && digits[..top - 2].iter().any(|d| *d != 0);
+    // The exponent of head's lowest bit.
+    let unit = (top as i32 - 2) * LIMB_BITS as i32 + LOWEST_EXPONENT;
+    let bits = 128 - head.leading_zeros() as i32;
+    // A double keeps 53 bits, fewer where the result is subnormal.
+    let dropped = (bits - 53).max(LOWEST_EXPONENT - unit);
+    if dropped <= 0 {
+        return scale(head as f64, unit);
+    }
+    let kept = head >> dropped;
+    let rest = head & ((1u128 << dropped) - 1);
+    let half = 1u128 << (dropped - 1);
+    let up = rest > half || (rest == half && (sticky || kept & 1 == 1));
+    scale((kept + u128::from(up)) as f64, unit + dropped)
+}
+
+/// `x` x 2^`exponent`, exact when the result is a double; in two steps, because one factor may be out of range.
+fn scale(x: f64, exponent: i32) -> f64 {
+    let half = exponent / 2;
+    x * 2f64.powi(half) * 2f64.powi(exponent - half)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn sum(values: &[f64]) -> f64 {
+        let mut s = ExactSum::default();
+        values.iter().for_each(|v| s.add(*v, 1));
+        s.value()
+    }
+
+    /// Known sums that plain addition gets wrong.
+    #[test]
+    fn hard_sums() {
+        assert_eq!(sum(&[1e308, 1e308, -1e308]), 1e308);
+        assert_eq!(sum(&[1e16, 1.0, -1e16]), 1.0);
+        assert_eq!(sum(&[0.1; 10]), 1.0);
+        assert_eq!(sum(&[5e-324, 5e-324]), 1e-323);
+        assert_eq!(sum(&[]), 0.0);
+        assert_eq!(sum(&[f64::MAX, f64::MAX]), f64::INFINITY);
+        assert!(sum(&[f64::INFINITY, f64::NEG_INFINITY]).is_nan());
+    }
+
+    /// An infinity that was taken back leaves the finite sum.
+    #[test]
+    fn takes_infinity_back() {
+        let mut s = ExactSum::default();
+        s.add(2.5, 1);
+        s.add(f64::INFINITY, 1);
+        s.add(f64::INFINITY, -1);
+        assert_eq!(s.value(), 2.5);
+    }
+
+    proptest! {
+        /// The sum is that of an independent exact accumulator, for any order, and survives its bytes.
+        #[test]
+        fn equals_xsum(values in prop::collection::vec(any::<f64>().prop_filter("finite", |x| x.is_finite()), 0..50)) {
+            use xsum::{Xsum, XsumSmall};
+            let mut other = XsumSmall::new();
+            other.add_list(&values);
+            let ours = sum(&values);
+            let expected = if values.is_empty() { 0.0 } else { other.sum() };
+            prop_assert!(ours == expected, "{ours:e} is not {expected:e}");
+            let mut backwards = values.clone();
+            backwards.reverse();
+            prop_assert_eq!(sum(&backwards), ours);
+            let mut s = ExactSum::default();
+            values.iter().for_each(|v| s.add(*v, 3));
+            values.iter().for_each(|v| s.add(*v, -2));
+            let s = ExactSum::from_bytes(&s.to_bytes()).expect("own bytes");
+            prop_assert_eq!(s.value(), ours);
+        }
+
+        /// Damaged bytes are refused or read, and never a panic.
+        #[test]
+        fn any_bytes(bytes in prop::collection::vec(any::<u8>(), 0..80)) {
+            let _ = ExactSum::from_bytes(&bytes);
+        }
+    }
+}

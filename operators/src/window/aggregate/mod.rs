@@ -1,0 +1,15 @@
+//! GROUP BY, kept up to date: state for each group, changes out at each barrier.
+//!
+//! The incremental form of aggregation over Z-sets (Budiu et al., VLDB 2023, section 6): a group that changed takes its
+//! old row back and shows its new one.
+
+mod accumulator;
+mod exact_sum;
+mod groups;
+mod operator;
+mod sums;
+mod values;
+
+pub use accumulator::{AggregateCall, AggregateKind, GroupAccumulator};
+pub use exact_sum::ExactSum;
+pub use operator::{Aggregate, AggregateSpec};
