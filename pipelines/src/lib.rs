@@ -1,4 +1,3 @@
 //! sluice, the product: a dbt project and `sluice.yml` become a graph, and the graph a daemon with a command line.
 
-pub mod project;
 pub mod sql;

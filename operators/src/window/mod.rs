@@ -1,3 +1,4 @@
 //! Aggregates, with and without windows.
 
 pub mod aggregate;
+pub mod assign;

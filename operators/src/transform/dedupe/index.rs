@@ -77,11 +77,6 @@ impl KeyIndex {
         self.entries[index as usize].shown = Shown::Logged(row);
     }
 
-    /// Number of keys.
-    pub fn len(&self) -> usize {
-        self.entries.len()
-    }
-
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
         self.arena.capacity() + self.entries.capacity() * size_of::<Entry>() + self.table.capacity() * 5

@@ -55,6 +55,14 @@ impl ExactSum {
         }
     }
 
+    /// Adds another sum.
+    pub fn merge(&mut self, other: &ExactSum) {
+        other.limbs.iter().for_each(|(position, value)| self.add_limb(*position, *value));
+        self.nans += other.nans;
+        self.positive_infinities += other.positive_infinities;
+        self.negative_infinities += other.negative_infinities;
+    }
+
     /// The sum, rounded to the nearest double, ties to even.
     pub fn value(&self) -> f64 {
         if self.nans > 0 || (self.positive_infinities > 0 && self.negative_infinities > 0) {

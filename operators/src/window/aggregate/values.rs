@@ -5,7 +5,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int64Array, new_null_array};
+use arrow::array::{ArrayRef, AsArray, BinaryArray, Int64Array, new_null_array};
 use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, Rows as EncodedRows, SortField};
 use sluice_engine::{Error, Result};

@@ -1,0 +1,19 @@
+//! Functions of Spark SQL that neither DataFusion nor its Spark crate has, or has otherwise.
+
+mod exact;
+mod time;
+mod window;
+
+use std::sync::Arc;
+
+use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
+
+/// Scalar functions; they replace others of the same name.
+pub fn scalar() -> Vec<Arc<ScalarUDF>> {
+    time::functions().into_iter().chain(window::functions()).map(Arc::new).collect()
+}
+
+/// Aggregate functions; they replace others of the same name.
+pub fn aggregate() -> Vec<Arc<AggregateUDF>> {
+    exact::functions()
+}

@@ -1,0 +1,141 @@
+//! A query as text to a plan whose columns have the names and types that the table will have.
+
+use std::sync::Arc;
+
+use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
+use datafusion::common::Column;
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, col};
+use datafusion::prelude::SessionContext;
+use datafusion::sql::parser::Statement as DataFusionStatement;
+use datafusion::sql::sqlparser::ast::{Query, SelectItem, SetExpr, Statement};
+use datafusion::sql::sqlparser::dialect::SparkSqlDialect;
+use datafusion::sql::sqlparser::parser::Parser;
+
+use super::rewrite::spark_to_datafusion;
+use super::types::stored;
+
+/// SQL that cannot be understood.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct SqlError {
+    /// What is wrong, and where (line and column are of the rendered SQL).
+    pub message: String,
+}
+
+impl SqlError {
+    fn new(message: impl Into<String>) -> Self {
+        Self { message: message.into() }
+    }
+}
+
+/// A query that was planned.
+#[derive(Debug, Clone)]
+pub struct PlannedModel {
+    /// The optimized plan; its output has `schema`'s types, in lower-case names.
+    pub plan: LogicalPlan,
+    /// The table's columns: names as the SQL wrote them, types as tables store them.
+    pub schema: SchemaRef,
+}
+
+/// Parses and plans a query over the tables that `context` knows.
+///
+/// # Errors
+/// [`SqlError`] with the parser's or the planner's words.
+pub async fn plan_query(context: &SessionContext, sql: &str) -> Result<PlannedModel, SqlError> {
+    let mut query = parse(sql)?;
+    let written = written_names(&query);
+    spark_to_datafusion(&mut query).map_err(SqlError::new)?;
+    let statement = DataFusionStatement::Statement(Box::new(Statement::Query(query)));
+    let planned = context.state().statement_to_plan(statement).await;
+    let plan = planned.map_err(|e| SqlError::new(plain(&e)))?;
+    let plan = as_stored(plan).map_err(|e| SqlError::new(plain(&e)))?;
+    let plan = context.state().optimize(&plan).map_err(|e| SqlError::new(plain(&e)))?;
+    let named = |(i, f): (usize, &Arc<Field>)| {
+        let name = written.get(i).cloned().flatten().filter(|w| w.to_lowercase() == *f.name());
+        Field::new(name.unwrap_or_else(|| f.name().clone()), f.data_type().clone(), true)
+    };
+    let fields: Vec<Field> = plan.schema().fields().iter().enumerate().map(named).collect();
+    let mut names: Vec<String> = fields.iter().map(|f| f.name().to_lowercase()).collect();
+    names.sort();
+    if let Some(twice) = names.windows(2).find(|w| w[0] == w[1]) {
+        return Err(SqlError::new(format!("two columns are named {:?}; give one of them another name with AS", twice[0])));
+    }
+    Ok(PlannedModel { schema: Arc::new(Schema::new(fields)), plan })
+}
+
+fn parse(sql: &str) -> Result<Box<Query>, SqlError> {
+    let statements = Parser::parse_sql(&SparkSqlDialect {}, sql)
+        .map_err(|e| SqlError::new(e.to_string().replace("sql parser error: ", "the SQL does not parse: ")))?;
+    let mut statements = statements.into_iter();
+    match (statements.next(), statements.next()) {
+        (Some(Statement::Query(query)), None) => Ok(query),
+        (Some(other), None) => {
+            let text = other.to_string();
+            let start: String = text.chars().take(40).collect();
+            Err(SqlError::new(format!("a model is one SELECT, not {start:?}")))
+        }
+        (None, _) => Err(SqlError::new("the model is empty; a model is one SELECT")),
+        (_, Some(_)) => Err(SqlError::new("there is more than one statement; a model is one SELECT")),
+    }
+}
+
+/// The column names of the first SELECT as they were written, where they can be known.
+fn written_names(query: &Query) -> Vec<Option<String>> {
+    let mut body = &*query.body;
+    loop {
+        match body {
+            SetExpr::Select(select) => {
+                let name = |item: &SelectItem| match item {
+                    SelectItem::ExprWithAlias { alias, .. } => Some(alias.value.clone()),
+                    SelectItem::UnnamedExpr(e) => e.to_string().rsplit('.').next().map(|n| n.trim_matches('`').into()),
+                    _ => None,
+                };
+                let stars = select.projection.iter().any(|i| {
+                    matches!(i, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
+                });
+                return if stars { vec![] } else { select.projection.iter().map(name).collect() };
+            }
+            SetExpr::SetOperation { left, .. } => body = left,
+            SetExpr::Query(inner) => body = &inner.body,
+            _ => return vec![],
+        }
+    }
+}
+
+/// Casts each column to the type that tables store.
+fn as_stored(plan: LogicalPlan) -> datafusion::error::Result<LogicalPlan> {
+    let schema = plan.schema().clone();
+    let column = |(qualifier, field): (Option<&datafusion::common::TableReference>, &Arc<Field>)| {
+        let column = Expr::Column(Column::new(qualifier.cloned(), field.name()));
+        let wanted = stored(field.data_type());
+        let name = field.name().to_lowercase();
+        let cast = if wanted == *field.data_type() { column } else { column.cast_to(&wanted, &schema)? };
+        Ok(cast.alias(name))
+    };
+    let columns = schema.iter().map(column).collect::<datafusion::error::Result<Vec<_>>>()?;
+    LogicalPlanBuilder::from(plan).project(columns)?.build()
+}
+
+/// DataFusion's message without what only its developers need.
+pub fn plain(error: &datafusion::error::DataFusionError) -> String {
+    let text = error.strip_backtrace();
+    let text = ["Error during planning: ", "Schema error: ", "Optimizer rule ", "type_coercion\ncaused by\n"]
+        .iter()
+        .fold(text, |t, noise| t.replace(noise, ""));
+    text.trim().to_owned()
+}
+
+/// The same columns with lower-case names, as SQL sees a table.
+pub fn lower_case(schema: &Schema) -> SchemaRef {
+    let lower = |f: &Arc<Field>| f.as_ref().clone().with_name(f.name().to_lowercase()).with_nullable(true);
+    Arc::new(Schema::new(schema.fields().iter().map(lower).collect::<Vec<_>>()))
+}
+
+/// A column by name, without a change of case.
+pub fn exact_column(name: &str) -> Expr {
+    let mut expr = col("x");
+    if let Expr::Column(column) = &mut expr {
+        column.name = name.to_owned();
+    }
+    expr
+}
