@@ -7,12 +7,12 @@
   and %C3%xx becomes %(xx + 40 hex). '~' stands for a new '%' until the end, so that no step reads what another wrote.
 #}
 {% macro undo_latin1(text) -%}
-case when url_encode({{ text }}) rlike '^([^%]|%[0-7].|%C3%[89].%C2%..|%C3%A.%C2%..%C2%..|%C3%B[0-4]%C2%..%C2%..%C2%..)+$'
+case when regexp_like(url_encode({{ text }}), '^([^%]|%[0-7].|%C3%[89].%C2%..|%C3%A.%C2%..%C2%..|%C3%B[0-4]%C2%..%C2%..%C2%..)+$')
     then url_decode(replace(replace(replace(replace(replace(replace(url_encode({{ text }}),
         '%C2', ''), '%C3%8', '~C'), '%C3%9', '~D'), '%C3%A', '~E'), '%C3%B', '~F'), '~', '%'))
     else {{ text }} end
 {%- endmacro %}
 
 {% macro fix_mojibake(text) -%}
-case when {{ text }} rlike '[^ -~]' then {{ undo_latin1(undo_latin1(text)) }} else {{ text }} end
+case when regexp_like({{ text }}, '[^ -~]') then {{ undo_latin1(undo_latin1(text)) }} else {{ text }} end
 {%- endmacro %}
