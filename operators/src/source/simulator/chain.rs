@@ -74,7 +74,10 @@ impl Chain {
         by_number.sort_by_key(|(_, number)| *number);
         for ((key, _), ways) in by_number.into_iter().zip(ways) {
             let shows_user = *shown.get(&key.auth).ok_or_else(|| {
-                root.error("show-user-details", format!("says nothing of auth \"{}\", which page \"{}\" has", key.auth, key.page))
+                root.error(
+                    "show-user-details",
+                    format!("says nothing of auth \"{}\", which page \"{}\" has", key.auth, key.page),
+                )
             })?;
             chain.push(root, key, ways, churned, shows_user)?;
         }
@@ -92,14 +95,18 @@ impl Chain {
         let (page, auth, level) = (&key.page, &key.auth, &key.level);
         let total: f64 = ways.iter().map(|way| way.1).sum();
         if total > 1.0 + ROUNDING {
-            let problem = format!("out of page \"{page}\" (auth \"{auth}\", level \"{level}\") add up to {total}, not to 1 or less");
+            let problem = format!(
+                "out of page \"{page}\" (auth \"{auth}\", level \"{level}\") add up to {total}, not to 1 or less"
+            );
             return Err(root.error("transitions", problem));
         }
         let leave = if 1.0 - total < ROUNDING { 0.0 } else { 1.0 - total };
         let is_churned = churned == Some(auth.as_str());
         let restart = self.start_of(auth, level);
         if leave > 0.0 && !is_churned && restart.is_none() {
-            return Err(root.error("new-session", no_start(&format!("users who leave from page \"{page}\""), auth, level)));
+            return Err(
+                root.error("new-session", no_start(&format!("users who leave from page \"{page}\""), auth, level))
+            );
         }
         let weights: Vec<f64> = ways.iter().map(|way| way.1).chain([leave]).collect();
         let texts = fragments(&key);

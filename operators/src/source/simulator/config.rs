@@ -16,10 +16,30 @@ const DAY_S: f64 = 86_400.0;
 
 /// The fields of a configuration. `upgrades` and `downgrades` are accepted and mean nothing, as in eventsim.
 const FIELDS: [&str; 24] = [
-    "seed", "alpha", "beta", "damping", "weekend-damping", "weekend-damping-offset", "weekend-damping-scale",
-    "session-gap", "churned-state", "show-user-details", "levels", "auths", "new-session", "new-user-auth",
-    "new-user-level", "upgrades", "downgrades", "transitions", "start-date", "end-date", "n-users", "first-user-id",
-    "growth-rate", "tag",
+    "seed",
+    "alpha",
+    "beta",
+    "damping",
+    "weekend-damping",
+    "weekend-damping-offset",
+    "weekend-damping-scale",
+    "session-gap",
+    "churned-state",
+    "show-user-details",
+    "levels",
+    "auths",
+    "new-session",
+    "new-user-auth",
+    "new-user-level",
+    "upgrades",
+    "downgrades",
+    "transitions",
+    "start-date",
+    "end-date",
+    "n-users",
+    "first-user-id",
+    "growth-rate",
+    "tag",
 ];
 
 /// How the users of a site behave, as read from one of eventsim's configuration files.
@@ -126,7 +146,8 @@ fn initial_users(root: &Section<'_>, chain: &Chain) -> Result<(Alias, Vec<usize>
             weights.push(auth_weight * level_weight);
         }
     }
-    let alias = Alias::new(&weights).ok_or_else(|| root.error("auths", "and levels have weights that are too large"))?;
+    let alias =
+        Alias::new(&weights).ok_or_else(|| root.error("auths", "and levels have weights that are too large"))?;
     Ok((alias, starts))
 }
 

@@ -163,15 +163,7 @@ impl Injector {
         }
     }
 
-    fn hold(
-        &mut self,
-        entry: &Entry,
-        payload: &[u8],
-        by_ms: i64,
-        fault: Fault,
-        out: &mut Records,
-        truth: &mut Truth,
-    ) {
+    fn hold(&mut self, entry: &Entry, payload: &[u8], by_ms: i64, fault: Fault, out: &mut Records, truth: &mut Truth) {
         if self.held.len() >= HELD_RECORDS_MAX
             && let Some(Reverse(held)) = self.held.pop()
         {

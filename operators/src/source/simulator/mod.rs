@@ -17,6 +17,7 @@ mod fault;
 mod field;
 pub mod files;
 mod json;
+pub mod kafka;
 mod math;
 mod options;
 mod pace;

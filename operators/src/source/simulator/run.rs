@@ -175,6 +175,11 @@ impl Simulator {
         (next_ms < self.end_ms).then_some(next_ms)
     }
 
+    /// Ends the run: no further event comes, but records that faults hold back still do.
+    pub fn stop(&mut self) {
+        self.records_max = self.records;
+    }
+
     /// What went out so far, with the faults.
     pub fn truth(&self) -> &Truth {
         &self.truth

@@ -11,7 +11,7 @@ use super::run::{Filled, Simulator};
 /// Records in a batch, about.
 const BATCH_RECORDS: u64 = 1_024;
 
-/// Set it to end a run early, after the batch at hand. `None`: it goes on to its end.
+/// Set it to end a run early, after the batch at hand and what faults hold back. `None`: it goes on to its end.
 pub type Stop<'a> = Option<&'a AtomicBool>;
 
 /// Sends batches as they are due, until the run is over or is told to stop.
@@ -24,9 +24,13 @@ pub(super) fn pump(
     let began = Instant::now();
     let mut records = Records::new();
     let mut sent = 0u64;
-    while !stop.is_some_and(|stop| stop.load(Ordering::Relaxed)) {
+    loop {
+        let is_stopped = stop.is_some_and(|stop| stop.load(Ordering::Relaxed));
+        if is_stopped {
+            simulator.stop();
+        }
         let elapsed = began.elapsed();
-        let due = pace.due(elapsed, sent);
+        let due = if is_stopped { Pace::Unlimited.due(elapsed, sent) } else { pace.due(elapsed, sent) };
         let filled = if due.records == 0 {
             Filled::Waiting
         } else {
@@ -38,8 +42,7 @@ pub(super) fn pump(
                 send(simulator, &records)?;
             }
             Filled::Waiting => std::thread::sleep(pace.wait(elapsed, sent)),
-            Filled::End => break,
+            Filled::End => return Ok(()),
         }
     }
-    Ok(())
 }

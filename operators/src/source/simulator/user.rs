@@ -1,8 +1,8 @@
 //! One user: which page is seen when, session after session.
 
+use super::catalog::Catalog;
 use super::chain::Chain;
 use super::math::exp;
-use super::catalog::Catalog;
 use super::people::People;
 use super::random::Random;
 use super::rhythm::Rhythm;
@@ -135,7 +135,8 @@ impl User {
     }
 
     fn end_session(&mut self, world: &World, random: &mut Random) -> Step {
-        let (Some(start), false) = (world.chain.restart_of(self.state), world.chain.state(self.state).is_churned) else {
+        let (Some(start), false) = (world.chain.restart_of(self.state), world.chain.state(self.state).is_churned)
+        else {
             return Step::Leaves;
         };
         let next_ms = world.rhythm.next_session_ms(self.next_ms, self.session_mean_s, random);
