@@ -54,11 +54,14 @@ fn the_truth_tells_every_fault() {
     for (stream, (found, expected)) in run.streams.iter().zip(&clean).enumerate() {
         let counts = run.truth.streams[stream];
         assert_eq!((counts.records, counts.distinct()), (found.len() as u64, expected.len() as u64));
-        let mut good = Vec::new();
+        let (mut good, mut sent) = (Vec::new(), HashSet::new());
         for (index, payload) in found.iter().enumerate() {
             match added.get(&(stream, index as u64)) {
-                None => good.push(payload.clone()),
-                Some(Fault::Duplicate) => assert!(good.contains(payload), "a duplicate comes after its original"),
+                None => {
+                    good.push(payload.clone());
+                    sent.insert(payload.clone());
+                }
+                Some(Fault::Duplicate) => assert!(sent.contains(payload), "a duplicate comes after its original"),
                 Some(Fault::Malformed(_)) => assert_eq!(ts(payload), None, "{}", String::from_utf8_lossy(payload)),
                 Some(other) => panic!("{other:?} adds no record"),
             }
@@ -150,4 +153,25 @@ fn mojibake_can_be_undone() {
     }
     assert!(depths[1] > 500 && depths[2] > 500, "{depths:?}");
     assert_eq!(run.truth.streams[0].mojibake, run.truth.streams[3].mojibake);
+}
+
+/// A run that is stopped still lets out what faults hold back, and nothing else.
+#[test]
+fn stopping_loses_nothing() {
+    let faults = Faults { duplicate: 0.1, late: 0.1, late_by_max_ms: 86_400_000, ..Faults::default() };
+    let mut simulator = simulator(SimulatorConfig::example(), Options { faults, ..options(300, 1_000_000) });
+    let (mut records, mut seen) = (Records::new(), HashSet::new());
+    for _ in 0..20 {
+        assert!(simulator.next_records(500, &mut records));
+        seen.extend(records.iter().map(|record| (record.stream, record.payload.to_vec())));
+    }
+    simulator.stop();
+    let mut held = 0;
+    while simulator.next_records(500, &mut records) {
+        held += records.len();
+        assert_eq!(records.injected().len(), records.len(), "only held records come after a stop");
+        seen.extend(records.iter().map(|record| (record.stream, record.payload.to_vec())));
+    }
+    let distinct: u64 = simulator.truth().streams.iter().map(|counts| counts.distinct()).sum();
+    assert!(held > 20 && seen.len() as u64 == distinct, "{held} held, {} seen of {distinct}", seen.len());
 }

@@ -30,7 +30,7 @@ fn assert_near(what: &str, found: f64, counted: f64, last_digit: f64, tolerance:
 /// On the example configuration the pages are as frequent, and the sessions as long, as in eventsim's own output.
 #[test]
 fn example_mix_is_the_genuine_one() {
-    let sessions = sessions(simulator(SimulatorConfig::example(), options(1_500, 500_000)));
+    let sessions = sessions(simulator(SimulatorConfig::example(), options(900, 300_000)));
     for (page, counted) in [("NextSong", 0.847), ("Home", 0.100), ("Logout", 0.011)] {
         assert_near(page, share(&sessions, page), counted, 0.001, 0.05);
     }
@@ -72,7 +72,7 @@ fn transitions_follow_the_configuration() {
             *leaving.entry(key(&way["source"])).or_default() += p;
         }
         let (mut ways, mut totals) = (HashMap::<_, f64>::new(), HashMap::<_, f64>::new());
-        for session in sessions(simulator(config, options(400, 200_000))).values() {
+        for session in sessions(simulator(config, options(400, 100_000))).values() {
             let keys: Vec<_> =
                 session.iter().map(|view| [view.page.clone(), view.auth.clone(), view.level.clone()]).collect();
             for pair in keys.windows(2) {
