@@ -13,7 +13,10 @@ use super::config::ClickHouseConfig;
 /// Longest time for a statement that is not an insert of a block.
 const STATEMENT_SECONDS_MAX: u64 = 60;
 
-/// Longest time for one try to insert a block; after it the same block is sent again, with the same token.
+/// Longest time for a statement that goes through a whole table.
+const TABLE_SECONDS_MAX: u64 = 3_600;
+
+/// Longest time for sending a block, and again for the answer; after it the same block is sent again, with the same token.
 const INSERT_SECONDS_MAX: u64 = 60;
 
 /// What an error of ClickHouse means for what was tried.
@@ -67,8 +70,20 @@ impl Client {
     /// # Errors
     /// `Transient` when ClickHouse is away, else `Config`.
     pub(super) async fn execute(&self, sql: &str) -> Result<()> {
+        self.execute_within(STATEMENT_SECONDS_MAX, sql).await
+    }
+
+    /// Runs a statement that reads or writes a whole table.
+    ///
+    /// # Errors
+    /// As `execute`.
+    pub(super) async fn execute_on_table(&self, sql: &str) -> Result<()> {
+        self.execute_within(TABLE_SECONDS_MAX, sql).await
+    }
+
+    async fn execute_within(&self, seconds: u64, sql: &str) -> Result<()> {
         let query = self.inner.query_raw(sql).with_setting("async_insert", "0").with_setting("wait_end_of_query", "1");
-        Ok(self.limited(STATEMENT_SECONDS_MAX, query.execute()).await?)
+        Ok(self.limited(seconds, query.execute()).await?)
     }
 
     /// The rows that a query answers; its columns are `T`'s fields.
@@ -99,11 +114,15 @@ impl Client {
         Ok(self.limited(STATEMENT_SECONDS_MAX, all).await?)
     }
 
-    /// Inserts one block and waits until ClickHouse has it. `token` is the block's identity: of two inserts with one token the second does nothing.
+    /// Inserts one block and waits until ClickHouse has it. `token` is the block's identity: of two inserts with one
+    /// token the second does nothing.
     pub(super) async fn insert(&self, sql: &str, block: Bytes, token: &str) -> Result<(), Failure> {
+        // The client's own deadlines end the request; ours alone would leave it behind, one more for each try.
+        let deadline = Some(Duration::from_secs(INSERT_SECONDS_MAX));
         let mut insert = self
             .inner
             .insert_formatted_with(sql)
+            .with_timeouts(deadline, deadline)
             .with_setting("async_insert", "0")
             .with_setting("wait_end_of_query", "1")
             .with_setting("insert_deduplicate", "1")
@@ -114,7 +133,7 @@ impl Client {
             insert.send(block).await?;
             insert.end().await
         };
-        self.limited(INSERT_SECONDS_MAX, all).await
+        self.limited(2 * INSERT_SECONDS_MAX + 1, all).await
     }
 
     async fn limited<T>(&self, seconds: u64, work: impl Future<Output = Result<T, Cause>>) -> Result<T, Failure> {
@@ -136,7 +155,8 @@ impl Client {
             }
             (_, Some(192 | 193 | 194 | 516)) => {
                 format!(
-                    "clickhouse at {url} does not let user \"{user}\" in; correct clickhouse.user and clickhouse.password in sluice.yml"
+                    "clickhouse at {url} does not let user \"{user}\" in; \
+                     correct clickhouse.user and clickhouse.password in sluice.yml"
                 )
             }
             (_, Some(291 | 497)) => {

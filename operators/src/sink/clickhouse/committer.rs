@@ -34,8 +34,9 @@ pub struct ClickHouseCommitter {
 }
 
 impl ClickHouseCommitter {
-    /// `generation` is that of the sinks' context. `settled` reads rows as they were when an epoch was committed (from the model's Delta
-    /// table); without it, rows that a crash left shown too early are right again only when their keys change again.
+    /// `generation` is that of the sinks' context. `settled` reads rows as they were when an epoch was committed (from
+    /// the model's Delta table); without it, rows that a crash left shown too early are right again only when their
+    /// keys change again.
     ///
     /// # Errors
     /// `Config` when the model cannot be a ClickHouse table.
@@ -100,7 +101,8 @@ impl Committer for ClickHouseCommitter {
                 let version = sealed.as_ref().map(|s| s.version).unwrap_or_default();
                 if version != TOKEN_VERSION {
                     return Err(at(Error::config(format!(
-                        "the manifest's token is of version {version}, this program knows {TOKEN_VERSION}; start the version that wrote it"
+                        "the manifest's token is of version {version}, this program knows {TOKEN_VERSION}; \
+                         start the version that wrote it"
                     ))));
                 }
             }
@@ -114,7 +116,8 @@ mod tests {
     use super::super::target::tests::config;
     use super::*;
 
-    /// Shows that a token adds up the workers' parts, carries its version, and that another sink's part is a bug and not a panic.
+    /// Shows that a token adds up the workers' parts, carries its version, and that another sink's part is a bug and
+    /// not a panic.
     #[tokio::test]
     async fn a_token_adds_up_the_parts() {
         let mut committer = ClickHouseCommitter::new(config(), 1, None).unwrap();

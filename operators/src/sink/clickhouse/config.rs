@@ -7,8 +7,8 @@ use arrow::datatypes::SchemaRef;
 
 /// One model's way into ClickHouse.
 ///
-/// Two objects are made for it: the table `<database>.<table>__rows` that holds every version of every row, and the view
-/// `<database>.<table>` that people query: the newest version of each key, without what was deleted.
+/// Two objects are made for it: the table `<database>.<table>__rows` that holds every version of every row, and the
+/// view `<database>.<table>` that people query: the newest version of each key, without what was deleted.
 #[derive(Clone)]
 pub struct ClickHouseConfig {
     /// The pipeline's name: part of the tokens by which ClickHouse knows a block that is sent again.

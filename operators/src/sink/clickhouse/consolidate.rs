@@ -1,8 +1,8 @@
 //! The net change of each key: what is left of many changes when they are added up.
 //!
-//! Weights of identical rows are summed, so the order in which changes came does not matter. A key's row with positive weight is its new
-//! value; a key with only negative rows is gone; a key whose weights all cancel out has not changed. Rows and keys are kept in
-//! Arrow's row format: compact, comparable byte by byte, and readable back.
+//! Weights of identical rows are summed, so the order in which changes came does not matter. A key's row with positive
+//! weight is its new value; a key with only negative rows is gone; a key whose weights all cancel out has not changed.
+//! Rows and keys are kept in Arrow's row format: compact, comparable byte by byte, and readable back.
 
 use std::sync::Arc;
 
@@ -127,7 +127,8 @@ impl Staged {
         self.bytes
     }
 
-    /// Takes everything out, ordered by key, in pieces of at most this many keys and bytes (a piece has at least one key).
+    /// Takes everything out, ordered by key, in pieces of at most this many keys and bytes (a piece has at least one
+    /// key).
     pub(super) fn take_pieces(&mut self, keys_max: usize, bytes_max: usize) -> Vec<Piece> {
         let mut slots: Vec<_> = std::mem::take(&mut self.slots).into_iter().collect();
         self.bytes = 0;
@@ -213,7 +214,8 @@ impl Staged {
             String::new()
         };
         Error::data(format!(
-            "clickhouse table {}: ({}) does not identify a row of model {}: {}{more}; add the missing column to config(unique_key=...), or \
+            "clickhouse table {}: ({}) does not identify a row of model {}: {}{more}; \
+             add the missing column to config(unique_key=...), or \
              group the model so that a key has one row",
             self.target.shown(),
             self.target.config.key.join(", "),

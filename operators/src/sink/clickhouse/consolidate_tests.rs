@@ -70,8 +70,8 @@ fn brute_force(changes: &[Change]) -> Option<Written> {
 }
 
 proptest! {
-    /// Shows that, however changes are ordered and cut into batches and pieces, what is written is what adding up by hand gives,
-    /// and that a key with two rows is an error exactly when it has them.
+    /// Shows that, however changes are ordered and cut into batches and pieces, what is written is what adding up by
+    /// hand gives, and that a key with two rows is an error exactly when it has them.
     #[test]
     fn net_changes_are_those_of_brute_force(
         changes in prop::collection::vec((prop::sample::select(vec![None, Some(""), Some("a"), Some("b"), Some("ü")]), 0..3i64, -2..=2i64), 0..24),

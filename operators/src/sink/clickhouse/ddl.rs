@@ -2,8 +2,8 @@
 
 use super::target::{Column, OWN_COLUMNS, Target};
 
-/// Blocks whose tokens a table remembers, so that a block sent again within this many is not stored twice. Plain MergeTree tables
-/// remember none by default.
+/// Blocks whose tokens a table remembers, so that a block sent again within this many is not stored twice. Plain
+/// MergeTree tables remember none by default.
 pub(super) const DEDUPLICATION_WINDOW_BLOCKS: u32 = 10_000;
 
 /// A name in backquotes.
@@ -30,8 +30,8 @@ pub(super) fn create_database(target: &Target) -> String {
     format!("CREATE DATABASE IF NOT EXISTS {}", identifier(&target.config.database))
 }
 
-/// `allow_experimental_replacing_merge_with_cleanup` lets `OPTIMIZE ... FINAL CLEANUP` take away deleted rows for good; nothing does it
-/// by itself, because a tombstone must outlive the epoch that made it (see `maintain`).
+/// `allow_experimental_replacing_merge_with_cleanup` lets `OPTIMIZE ... FINAL CLEANUP` take away deleted rows for good;
+/// nothing does it by itself, because a tombstone must outlive the epoch that made it (see `maintain`).
 pub(super) fn create_table(target: &Target) -> String {
     let own = OWN_COLUMNS.map(|(name, kind, comment)| column_line(name, kind, comment));
     let columns: Vec<String> = target.columns.iter().map(model_line).chain(own).collect();
@@ -73,8 +73,8 @@ pub(super) fn insert_arrow(target: &Target) -> String {
     format!("INSERT INTO {} ({names}) FORMAT ArrowStream", target.rows_name())
 }
 
-/// Deletes all keys whose newest row is older than `version`: what a full new result does not hold. Idempotent, because the rows it
-/// writes have that version.
+/// Deletes all keys whose newest row is older than `version`: what a full new result does not hold. Idempotent, because
+/// the rows it writes have that version.
 pub(super) fn insert_tombstones(target: &Target, version: u64, epoch: u64) -> String {
     let (rows, key) = (target.rows_name(), key_list(target));
     format!(
@@ -152,7 +152,8 @@ mod tests {
         let target = Target::new(config()).unwrap();
         expect![[r#"
             INSERT INTO `music`.`top_songs__rows` (`song`, `day`, _version, _deleted, _epoch)
-            SELECT `song`, `day`, 42, 1, 7 FROM `music`.`top_songs__rows` FINAL WHERE _version < 42 AND _deleted = 0"#]].assert_eq(&insert_tombstones(&target, 42, 7));
+            SELECT `song`, `day`, 42, 1, 7 FROM `music`.`top_songs__rows` FINAL WHERE _version < 42 AND _deleted = 0"#]]
+        .assert_eq(&insert_tombstones(&target, 42, 7));
     }
 
     /// Shows that names and texts cannot leave their quotes.

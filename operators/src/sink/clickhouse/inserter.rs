@@ -15,14 +15,14 @@ use super::client::{Client, Failure, Fault};
 /// Blocks that wait, at most; with `BLOCK_BYTES_MAX` this bounds the queue's bytes.
 pub(super) const QUEUE_BLOCKS_MAX: usize = 4;
 
-/// Tries for an error that nobody knows, before it ends the run. With the pauses below this is about half a minute.
+/// Tries for an error that nobody knows, before it ends the run. With the pauses below this takes 17 seconds.
 const UNCLEAR_TRIES_MAX: u32 = 12;
 
 /// Shortest time between two warnings that a block cannot be inserted.
 const WARN_EVERY_SECONDS: u64 = 10;
 
-/// Pauses between tries of one block: doubled each time from the first to the longest. There is one task for each worker, so nothing
-/// would be won by jitter.
+/// Pauses between tries of one block: doubled each time from the first to the longest. There is one task for each
+/// worker, so nothing would be won by jitter.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Pauses {
     /// The first, in milliseconds.
@@ -33,7 +33,7 @@ pub(super) struct Pauses {
 
 impl Default for Pauses {
     fn default() -> Self {
-        Self { first_ms: 100, longest_ms: 5_000 }
+        Self { first_ms: 100, longest_ms: 2_000 }
     }
 }
 
@@ -63,7 +63,8 @@ enum Message {
     Fence(oneshot::Sender<()>),
 }
 
-/// The sending end. Blocks are inserted in the order in which they are handed over. When the last one that holds it goes, so does the task.
+/// The sending end. Blocks are inserted in the order in which they are handed over. When the last one that holds it
+/// goes, so does the task.
 pub(super) struct Inserter {
     sender: mpsc::Sender<Message>,
     shared: Arc<Shared>,
@@ -153,12 +154,13 @@ impl Drop for Inserter {
 }
 
 async fn work(mut receiver: mpsc::Receiver<Message>, shared: Arc<Shared>, insert: InsertOnce, pauses: Pauses) {
+    let mut warned = None;
     while let Some(message) = receiver.recv().await {
         match message {
             Message::Fence(done) => drop(done.send(())),
             Message::Block(block) => {
                 let bytes = block.bytes.len();
-                if let Err(error) = insert_patiently(&shared, &insert, block, pauses).await {
+                if let Err(error) = insert_patiently(&shared, &insert, block, pauses, &mut warned).await {
                     drop(shared.failure.set((error.kind(), error.to_string())));
                     return;
                 }
@@ -168,11 +170,16 @@ async fn work(mut receiver: mpsc::Receiver<Message>, shared: Arc<Shared>, insert
     }
 }
 
-/// Tries until the block is in, or until that is hopeless.
-async fn insert_patiently(shared: &Shared, insert: &InsertOnce, block: Block, pauses: Pauses) -> Result<()> {
+/// Tries until the block is in, or until that is hopeless. `warned`: when that was last told.
+async fn insert_patiently(
+    shared: &Shared,
+    insert: &InsertOnce,
+    block: Block,
+    pauses: Pauses,
+    warned: &mut Option<Instant>,
+) -> Result<()> {
     let started = Instant::now();
     let mut tries = 0u32;
-    let mut warned: Option<Instant> = None;
     loop {
         let Failure { fault, error } = match insert(block.clone()).await {
             Ok(()) => break,
@@ -183,7 +190,7 @@ async fn insert_patiently(shared: &Shared, insert: &InsertOnce, block: Block, pa
             return Err(error.at(format!("clickhouse table {}", shared.table)));
         }
         if warned.is_none_or(|at| at.elapsed() >= Duration::from_secs(WARN_EVERY_SECONDS)) {
-            warned = Some(Instant::now());
+            *warned = Some(Instant::now());
             let (seconds, held_bytes) = (started.elapsed().as_secs(), shared.held_bytes.load(Ordering::Relaxed));
             tracing::warn!(
                 table = shared.table,
@@ -195,7 +202,7 @@ async fn insert_patiently(shared: &Shared, insert: &InsertOnce, block: Block, pa
         }
         tokio::time::sleep(pauses.after(tries)).await;
     }
-    if warned.is_some() {
+    if warned.is_some_and(|at| at >= started) {
         let seconds = started.elapsed().as_secs();
         tracing::info!(table = shared.table, tries, seconds, "clickhouse takes rows again");
     }

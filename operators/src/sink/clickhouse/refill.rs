@@ -24,9 +24,11 @@ const TRIES_MAX: u32 = 5;
 /// Pause between two tries, in milliseconds.
 const PAUSE_MS: u64 = 500;
 
-/// A full result on its way into the table. Until `finish`, readers see old rows and new ones side by side; each key is always one of both.
+/// A full result on its way into the table. Until `finish`, readers see old rows and new ones side by side; each key is
+/// always one of both.
 ///
-/// Doing it again with the same stamp and rows changes nothing. Memory: one block, and about 34 bytes for each key (to find doubled ones).
+/// Doing it again with the same stamp and rows changes nothing. Memory: one block, and about 34 bytes for each key (to
+/// find doubled ones).
 pub struct Refill {
     target: Arc<Target>,
     client: Client,
@@ -75,7 +77,7 @@ impl Refill {
     /// # Errors
     /// `Transient` when ClickHouse is away.
     pub async fn finish(self) -> Result<Written> {
-        self.client.execute(&insert_tombstones(&self.target, self.stamp.version()?, self.stamp.epoch)).await?;
+        self.client.execute_on_table(&insert_tombstones(&self.target, self.stamp.version()?, self.stamp.epoch)).await?;
         Ok(self.written)
     }
 
@@ -116,14 +118,15 @@ pub async fn replace_all(config: ClickHouseConfig, stamp: Stamp, rows: Vec<Recor
     refill.finish().await
 }
 
-/// Takes away old versions and deleted rows for good, by merging the whole table: `sluice maintain`. It costs a rewrite of the table.
+/// Takes away old versions and deleted rows for good, by merging the whole table: `sluice maintain`. It costs a rewrite
+/// of the table.
 ///
-/// Call it when no run is going on, or right after an epoch was committed: a deleted row must stay until the epoch that deleted it is committed, or a crash
-/// could not set it back.
+/// Call it when no run is going on, or right after an epoch was committed: a deleted row must stay until the epoch that
+/// deleted it is committed, or a crash could not set it back.
 ///
 /// # Errors
 /// `Transient` when ClickHouse is away, `Config` when it refuses.
 pub async fn maintain(config: ClickHouseConfig) -> Result<()> {
     let client = Client::new(&config)?;
-    client.execute(&optimize(&Target::new(config)?)).await
+    client.execute_on_table(&optimize(&Target::new(config)?)).await
 }

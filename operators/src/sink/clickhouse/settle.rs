@@ -1,13 +1,14 @@
 //! After a crash: rows that were shown before their epoch was committed.
 //!
-//! Rows go to ClickHouse before their epoch is committed. When the run breaks off in between, they are read and made again, but ticks fall
-//! elsewhere: a key that went a -> b -> a, and was seen as b, may now go from a to a inside of one tick, and then nothing says so. So what belongs
-//! to an epoch after the last committed one is set back, before any row is read, to what it was when that epoch was committed.
+//! Rows go to ClickHouse before their epoch is committed. When the run breaks off in between, they are read and made
+//! again, but ticks fall elsewhere: a key that went a -> b -> a, and was seen as b, may now go from a to a inside of
+//! one tick, and then nothing says so. So what belongs to an epoch after the last committed one is set back, before any
+//! row is read, to what it was when that epoch was committed.
 
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, RecordBatch};
-use arrow::compute::cast;
+use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::ipc::reader::StreamReader;
 use futures::future::BoxFuture;
@@ -21,10 +22,13 @@ use super::ddl::{insert_arrow, insert_tombstones, key_list};
 use super::target::Target;
 use super::version::{Stamp, generation_of};
 
+/// Keys that are looked up at once, at most.
+const KEYS_AT_ONCE_MAX: usize = 65_536;
+
 /// Reads a model's rows as they were when an epoch was committed.
 pub trait Settled: Send {
-    /// The model's rows whose key is among `keys` (a column for each column of the key, in its order), as of the end of `epoch`. Called at start only, with a few
-    /// ten thousand keys at a time.
+    /// The model's rows whose key is among `keys` (a column for each column of the key, in its order), as of the end of
+    /// `epoch`. Called at start only.
     ///
     /// # Errors
     /// Those of the table that is read.
@@ -43,15 +47,16 @@ async fn number(client: &Client, sql: &str) -> Result<u64> {
     text.parse().map_err(|e| Error::bug(format!("clickhouse answers {text:?} to {sql}")).because(e))
 }
 
-/// Rows of a later run would win over everything that this one writes: they are left from a lake that is gone, or another pipeline writes here.
+/// Rows of a later run would win over everything that this one writes: they are left from a lake that is gone, or
+/// another pipeline writes here.
 pub(super) async fn refuse_later_rows(client: &Client, target: &Target, stamp: Stamp) -> Result<()> {
     let found = number(client, &format!("SELECT toString(max(_version)) AS value FROM {}", target.rows_name())).await?;
     if found <= stamp.version()? {
         return Ok(());
     }
     Err(Error::config(format!(
-        "clickhouse table {} holds rows of run {}, but this is run {} of the pipeline: the lake was made anew, or another pipeline writes \
-         there; run DROP TABLE {} and then `sluice maintain --refill`, or set another clickhouse.database in sluice.yml",
+        "clickhouse table {} holds rows of run {}, but this is run {} of the pipeline: the lake was made anew, or \
+         another pipeline writes there; run DROP TABLE {} and then `sluice maintain --refill`, or set another clickhouse.database in sluice.yml",
         target.shown(),
         generation_of(found),
         stamp.generation,
@@ -67,7 +72,9 @@ pub(super) async fn settle(
     last: Option<u64>,
     settled: Option<&mut (dyn Settled + 'static)>,
 ) -> Result<()> {
-    let Some(last) = last else { return client.execute(&insert_tombstones(target, stamp.version()?, 0)).await };
+    let Some(last) = last else {
+        return client.execute_on_table(&insert_tombstones(target, stamp.version()?, 0)).await;
+    };
     let later = format!("FROM {} WHERE _epoch > {last}", target.rows_name());
     let rows = number(client, &format!("SELECT toString(count()) AS value {later}")).await?;
     if rows == 0 {
@@ -126,7 +133,11 @@ async fn read_keys(client: &Client, target: &Target, sql: &str) -> Result<Vec<Re
         let columns = rows.columns().iter().zip(schema.fields()).map(column).collect::<Result<Vec<_>, _>>()?;
         RecordBatch::try_new(schema.clone(), columns)
     };
-    Ok(reader.map(|rows| rows.and_then(batch)).collect::<Result<Vec<_>, _>>()?)
+    // ClickHouse answers in pieces as small as its parts; each would be a look-up of its own.
+    let keys = reader.map(|rows| rows.and_then(batch)).collect::<Result<Vec<_>, _>>()?;
+    let keys = concat_batches(&schema, &keys)?;
+    let piece = |at: usize| keys.slice(at, KEYS_AT_ONCE_MAX.min(keys.num_rows() - at));
+    Ok((0..keys.num_rows()).step_by(KEYS_AT_ONCE_MAX).map(piece).collect())
 }
 
 fn key_schema(target: &Target) -> SchemaRef {

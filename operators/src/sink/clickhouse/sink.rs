@@ -24,8 +24,8 @@ pub struct Written {
 
 /// One worker's instance of the sink.
 ///
-/// While ClickHouse is slow or away, `flush` goes on adding changes up by key; so what is held grows with the keys that change, not with
-/// the changes, and `prepare`'s future is what waits.
+/// While ClickHouse is slow or away, `flush` goes on adding changes up by key; so what is held grows with the keys that
+/// change, not with the changes, and `prepare`'s future is what waits.
 pub struct ClickHouseSink {
     target: Arc<Target>,
     staged: Staged,

@@ -48,8 +48,8 @@ fn version(sequence: u64) -> u64 {
     Stamp { generation: 2, sequence, epoch: 0 }.version().unwrap()
 }
 
-/// Shows what is inserted for an update, an insert, a delete and a change that is taken back; how it is stamped; and what the
-/// epoch's part counts.
+/// Shows what is inserted for an update, an insert, a delete and a change that is taken back; how it is stamped; and
+/// what the epoch's part counts.
 #[tokio::test]
 async fn a_flush_inserts_net_changes_with_their_stamp() {
     let server = Arc::new(Pretended::default());
@@ -66,8 +66,8 @@ async fn a_flush_inserts_net_changes_with_their_stamp() {
     assert_eq!(tried[0].token, "music/top_songs/generation=2/epoch=9/sequence=4/worker=3/block=1");
 }
 
-/// Shows that, with ClickHouse away, flushes do not wait, changes go on being added up by key, memory does not grow with the changes, and
-/// the epoch is prepared when ClickHouse is back, with the last values.
+/// Shows that, with ClickHouse away, flushes do not wait, changes go on being added up by key, memory does not grow
+/// with the changes, and the epoch is prepared when ClickHouse is back, with the last values.
 #[tokio::test]
 async fn while_clickhouse_is_away_changes_add_up() {
     let server = Arc::new(Pretended::default());
@@ -94,7 +94,8 @@ async fn while_clickhouse_is_away_changes_add_up() {
     assert_eq!(sink.memory_bytes(), 0);
 }
 
-/// Shows that an error of the inserting task ends the run at the next flush, and that a key with two rows does so at once.
+/// Shows that an error of the inserting task ends the run at the next flush, and that a key with two rows does so at
+/// once.
 #[tokio::test]
 async fn errors_end_the_run() {
     let server = Arc::new(Pretended::default());

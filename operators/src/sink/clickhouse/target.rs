@@ -41,7 +41,8 @@ pub(super) struct Target {
 
 impl Target {
     /// # Errors
-    /// `Config` when the model cannot be a ClickHouse table: no key, a column of a type that there is none for, a name that is taken.
+    /// `Config` when the model cannot be a ClickHouse table: no key, a column of a type that there is none for, a name
+    /// that is taken.
     pub(super) fn new(config: ClickHouseConfig) -> Result<Self> {
         let at = format!("model {}", config.table);
         let key = key_columns(&config).map_err(|e| e.at(&at))?;

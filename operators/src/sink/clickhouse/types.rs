@@ -1,8 +1,9 @@
 //! Arrow types and ClickHouse types.
 //!
-//! A column has three types: the model's Arrow type, the *wire* type (what is sent: without views, dictionaries and the like),
-//! and the ClickHouse type. What ClickHouse cannot say is lost in a defined way: a null list or map becomes an empty one, a null
-//! struct one of nulls, and a date outside of 1900-2299 the nearest end of that range.
+//! A column has three types: the model's Arrow type, the *wire* type (what is sent: without views, dictionaries and the
+//! like), and the ClickHouse type. What ClickHouse cannot say is lost in a defined way: a null list or map becomes an
+//! empty one, a null struct one of nulls, and a date outside of 1900-2299 the nearest end of that range (so such dates
+//! make poor keys).
 
 use arrow::array::ArrayRef;
 use arrow::compute::cast;
@@ -30,17 +31,27 @@ pub(super) fn wire_type(arrow: &DataType) -> Result<DataType> {
         List(item) | FixedSizeList(item, _) => List(wire_field(item)?),
         LargeList(item) => LargeList(wire_field(item)?),
         Struct(fields) if !fields.is_empty() => Struct(fields.iter().map(wire_field).collect::<Result<Fields>>()?),
-        Map(entries, sorted) => Map(wire_field(entries)?, *sorted),
+        Map(entries, sorted) => Map(wire_entries(entries)?, *sorted),
         other => return Err(no_type(other)),
     })
 }
 
+/// Fields inside of others always take nulls: ClickHouse refuses a struct that is null where a field of it says that it
+/// never is.
 fn wire_field(field: &FieldRef) -> Result<FieldRef> {
-    Ok(Field::new(field.name(), wire_type(field.data_type())?, field.is_nullable()).into())
+    Ok(Field::new(field.name(), wire_type(field.data_type())?, true).into())
 }
 
-/// The ClickHouse type of a wire type. Everything that can be null is, because what a planner knows about nulls changes from
-/// one version of a model to the next; only columns of the key that are known never to be null are plain.
+/// The pairs of a map and their keys are never null, by Arrow's rules.
+fn wire_entries(entries: &FieldRef) -> Result<FieldRef> {
+    let DataType::Struct(pair) = entries.data_type() else { return Err(no_type(entries.data_type())) };
+    let part = |(i, f): (usize, &FieldRef)| Ok(Field::new(f.name(), wire_type(f.data_type())?, i != 0));
+    let pair: Fields = pair.iter().enumerate().map(part).collect::<Result<Vec<_>>>()?.into();
+    Ok(Field::new(entries.name(), DataType::Struct(pair), false).into())
+}
+
+/// The ClickHouse type of a wire type. Everything that can be null is, because what a planner knows about nulls changes
+/// from one version of a model to the next; only columns of the key that are known never to be null are plain.
 ///
 /// # Errors
 /// As `wire_type`.

@@ -1,8 +1,8 @@
 //! The `_version` column: which of two rows for one key is the newer one.
 //!
-//! A version is packed from the run's generation (24 bits, high) and the barrier's sequence (40 bits, low). The epoch is
-//! not in it: it grows with the sequence inside of one generation, so it would cost bits and order nothing; it has its own column
-//! (`_epoch`), which tells after a crash which rows were shown before their epoch was committed.
+//! A version is packed from the run's generation (24 bits, high) and the barrier's sequence (40 bits, low). The epoch
+//! is not in it: it grows with the sequence inside of one generation, so it would cost bits and order nothing; it has
+//! its own column (`_epoch`), which tells after a crash which rows were shown before their epoch was committed.
 //!
 //! Bounds: 16 777 215 starts of one pipeline, and 2^40 - 1 barriers in one run (17 000 years at two a second).
 //! Beyond them packing is an error and never wraps, because a version that wraps would let an old row win.
