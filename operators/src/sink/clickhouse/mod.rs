@@ -1,1 +1,34 @@
-//! (being written)
+//! ClickHouse: gold rows as they change, idempotently.
+//!
+//! For a model `top_songs` there are a table `top_songs__rows` (`ReplacingMergeTree(_version, _deleted)` ordered by the
+//! model's key) and a view `top_songs` that reads the newest version of each key from it and leaves out what is
+//! deleted. People query the view.
+//!
+//! The way of a change: `sink` stages it -> `consolidate` adds it up by key -> `block` makes the immutable bytes of an
+//! insert -> `inserter` sends them in order, and again until they are in. Rows are visible at once; `committer` has
+//! nothing to commit. What makes that safe is `_version` (see `version`): whatever is written again, and in whatever
+//! order, the latest wins; and `settle`, which after a crash sets back what had been shown of an epoch that was never
+//! committed.
+
+mod block;
+mod check;
+mod client;
+mod committer;
+mod config;
+mod consolidate;
+mod ddl;
+mod inserter;
+mod refill;
+mod settle;
+mod sink;
+mod target;
+mod types;
+mod version;
+
+pub use check::{Plan, check};
+pub use committer::ClickHouseCommitter;
+pub use config::{ClickHouseConfig, ROWS_SUFFIX};
+pub use refill::{Refill, maintain, replace_all};
+pub use settle::Settled;
+pub use sink::{ClickHouseSink, Written};
+pub use version::{GENERATION_BITS, SEQUENCE_BITS, Stamp, generation_of};
