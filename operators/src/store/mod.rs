@@ -12,12 +12,15 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions}
 use sluice_engine::{Error, Result};
 use url::Url;
 
+mod contract;
 mod error;
+mod hdfs;
 mod local;
 mod parquet_file;
 mod scan;
 mod table;
 
+pub use contract::check_store;
 pub use error::store_error;
 pub use scan::{FileToRead, read_file};
 pub(crate) use table::delta_error;
@@ -38,6 +41,7 @@ pub struct Store {
 #[derive(Debug, Clone)]
 enum Kind {
     Local(PathBuf),
+    Hdfs(hdfs::Hdfs),
 }
 
 impl Store {
@@ -54,6 +58,7 @@ impl Store {
                 let path = parsed.to_file_path().map_err(|()| not_usable(url, "it is not a folder of this machine"))?;
                 local::open(&path.to_string_lossy())
             }
+            Some(("hdfs", _)) => hdfs::open(parse_url(url)?),
             Some((scheme, _)) => {
                 Err(not_usable(url, &format!("\"{scheme}\" is not known; use a folder or hdfs://host:port/path")))
             }
@@ -173,6 +178,12 @@ impl Store {
     pub async fn sweep_temp(&self, folder: &str) -> Result<usize> {
         match &self.kind {
             Kind::Local(lake) => local::sweep_temp(lake.join(parse_path(folder)?.as_ref())).await,
+            Kind::Hdfs(hdfs) => {
+                let lake = Path::from_url_path(self.url.path())
+                    .map_err(|e| not_usable(self.url.as_str(), "its path cannot be used").because(e))?;
+                let below: Path = lake.parts().chain(parse_path(folder)?.parts()).collect();
+                hdfs.sweep_temp(&below).await.map_err(|e| self.failed("sweep temporary files in", folder, e))
+            }
         }
     }
 
@@ -206,23 +217,11 @@ mod tests {
         (dir, store)
     }
 
-    /// A file is written once, read, listed and deleted; a missing one is none and not an error.
-    #[tokio::test]
-    async fn files_come_and_go() {
+    /// A folder does what every lake must.
+    #[tokio::test(flavor = "multi_thread")]
+    async fn a_folder_is_a_lake() {
         let (_dir, store) = folder();
-        assert!(store.put_new("_sluice/a/1.json", "one").await.unwrap());
-        assert!(!store.put_new("_sluice/a/1.json", "two").await.unwrap());
-        assert_eq!(store.get("_sluice/a/1.json").await.unwrap().unwrap(), "one");
-        store.put("_sluice/a/1.json", "three").await.unwrap();
-        assert_eq!(store.get("_sluice/a/1.json").await.unwrap().unwrap(), "three");
-        assert!(store.get("_sluice/nothing").await.unwrap().is_none());
-        store.put_new("_sluice/a/b/2.json", "x").await.unwrap();
-        let names: Vec<String> = store.list("_sluice").await.unwrap().iter().map(|m| m.location.to_string()).collect();
-        assert_eq!(names, ["_sluice/a/1.json", "_sluice/a/b/2.json"]);
-        assert!(store.list("nowhere").await.unwrap().is_empty());
-        store.delete("_sluice/a/1.json").await.unwrap();
-        store.delete("_sluice/a/1.json").await.unwrap();
-        assert_eq!(store.list("_sluice").await.unwrap().len(), 1);
+        check_store(&store, "checked").await.unwrap();
     }
 
     /// Half-written files are swept, whole ones stay.
