@@ -1,1 +1,25 @@
-//! (being written)
+//! Delta tables as a sink: files are written by the workers, and one committer for each table makes them visible.
+//!
+//! Exactly once: each commit carries `txn{app, epoch}` and is preceded by reading the log to its end. A result that is
+//! not a clean success is unknown, and the log is read again before anything else is tried.
+
+mod committer;
+mod config;
+mod consolidate;
+mod files;
+mod log;
+mod partition;
+mod recover;
+mod schema;
+mod sink;
+mod stats;
+mod token;
+mod upload;
+mod writer;
+
+#[cfg(test)]
+mod tests;
+
+pub use committer::DeltaCommitter;
+pub use config::{DeltaConfig, ROW_GROUP_ROWS, TARGET_FILE_BYTES, WriteMode};
+pub use sink::DeltaSink;

@@ -1,0 +1,130 @@
+//! The open files of one writer: one for each partition that rows came for lately.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use chrono::Utc;
+use deltalake::kernel::Add;
+use sluice_engine::Result;
+
+use super::partition::{PartitionValues, folder, named, split};
+use super::schema::TableSchema;
+use super::upload::Uploads;
+use super::writer::{Encoding, FILE_SUFFIX, FinishedFile, OpenFile};
+
+/// Open files of one writer; the one that was idle longest is closed for another.
+const OPEN_FILES_MAX: usize = 64;
+/// Bytes of memory that all open files of one writer hold; above it the biggest is closed.
+const OPEN_BYTES_MAX: usize = 96 << 20;
+
+/// Takes rows in the table's columns and makes data files of them.
+pub(super) struct Files {
+    schema: Arc<TableSchema>,
+    encoding: Encoding,
+    target_file_bytes: usize,
+    /// Goes into the files' names: which run and which writer of it.
+    writer: String,
+    made: u64,
+    turn: u64,
+    open: HashMap<PartitionValues, (OpenFile, u64)>,
+    adds: Vec<Add>,
+    rows: u64,
+}
+
+/// The files made, as the log's actions, and the rows in them.
+pub(super) struct Made {
+    pub(super) adds: Vec<Add>,
+    pub(super) rows: u64,
+}
+
+impl Files {
+    pub(super) fn new(
+        schema: Arc<TableSchema>,
+        target_file_bytes: usize,
+        row_group_rows: usize,
+        writer: String,
+    ) -> Self {
+        let encoding = Encoding::new(schema.file.clone(), row_group_rows);
+        Self {
+            schema,
+            encoding,
+            target_file_bytes,
+            writer,
+            made: 0,
+            turn: 0,
+            open: HashMap::new(),
+            adds: Vec::new(),
+            rows: 0,
+        }
+    }
+
+    /// Adds rows; files that are full go to `uploads` at once.
+    pub(super) fn write(&mut self, rows: &RecordBatch, uploads: &mut Uploads) -> Result<()> {
+        for (values, rows) in split(&self.schema, rows)? {
+            self.turn += 1;
+            if !self.open.contains_key(&values) {
+                self.make_room(uploads)?;
+                self.open.insert(values.clone(), (self.encoding.begin()?, 0));
+            }
+            let (file, used) = self.open.get_mut(&values).expect("it is there or has just been put there");
+            *used = self.turn;
+            file.write(&rows)?;
+            if file.file_bytes() >= self.target_file_bytes {
+                self.close(&values, uploads)?;
+            }
+        }
+        while self.open_bytes() > OPEN_BYTES_MAX {
+            let biggest = self.open.iter().max_by_key(|(_, (f, _))| f.memory_bytes()).map(|(v, _)| v.clone());
+            let Some(biggest) = biggest else { break };
+            self.close(&biggest, uploads)?;
+        }
+        Ok(())
+    }
+
+    /// Closes all files and hands over what was made since the last call.
+    pub(super) fn finish(&mut self, uploads: &mut Uploads) -> Result<Made> {
+        let mut open: Vec<PartitionValues> = self.open.keys().cloned().collect();
+        open.sort();
+        for values in open {
+            self.close(&values, uploads)?;
+        }
+        Ok(Made { adds: std::mem::take(&mut self.adds), rows: std::mem::take(&mut self.rows) })
+    }
+
+    pub(super) fn open_bytes(&self) -> usize {
+        self.open.values().map(|(f, _)| f.memory_bytes()).sum()
+    }
+
+    fn make_room(&mut self, uploads: &mut Uploads) -> Result<()> {
+        while self.open.len() >= OPEN_FILES_MAX {
+            let idle = self.open.iter().min_by_key(|(_, (_, used))| *used).map(|(v, _)| v.clone());
+            let Some(idle) = idle else { break };
+            self.close(&idle, uploads)?;
+        }
+        Ok(())
+    }
+
+    fn close(&mut self, values: &PartitionValues, uploads: &mut Uploads) -> Result<()> {
+        let Some((file, _)) = self.open.remove(values) else { return Ok(()) };
+        let file = file.finish()?;
+        let name = format!("part-{}-{:05}-{}{FILE_SUFFIX}", self.writer, self.made, uuid::Uuid::new_v4());
+        let path = folder(&self.schema, values) + &name;
+        self.made += 1;
+        self.rows += file.rows;
+        self.adds.push(add_action(&self.schema, &path, values, &file));
+        uploads.begin(&path, file.bytes)
+    }
+}
+
+fn add_action(schema: &TableSchema, path: &str, values: &[Option<String>], file: &FinishedFile) -> Add {
+    Add {
+        path: path.to_string(),
+        partition_values: named(schema, values),
+        size: file.bytes.len() as i64,
+        modification_time: Utc::now().timestamp_millis(),
+        data_change: true,
+        stats: Some(file.stats.clone()),
+        ..Add::default()
+    }
+}

@@ -1,0 +1,4 @@
+//! The sink as a whole, over a local folder.
+
+mod append;
+mod table;

@@ -1,0 +1,86 @@
+//! Reading Delta tables of the lake.
+
+use std::sync::Arc;
+
+use arrow::array::RecordBatch;
+use datafusion::catalog::TableProvider;
+use deltalake::delta_datafusion::TableProviderBuilder;
+use deltalake::{DeltaTable, DeltaTableError};
+use futures::TryStreamExt;
+use sluice_engine::{Error, ErrorKind, Result};
+
+use super::scan::{FileToRead, read_file};
+use super::{Store, store_error};
+
+/// The newest version of the table at `path` below the lake; none when there is no table.
+///
+/// # Errors
+/// `Transient` when the store is away, `Config` when this program cannot read the table.
+pub async fn open_table(store: &Store, path: &str) -> Result<Option<DeltaTable>> {
+    let log_store = store.log_store(path)?;
+    let what = || format!("open delta table {path}");
+    if !log_store.is_delta_table_location().await.map_err(|e| delta_error(&what(), e))? {
+        return Ok(None);
+    }
+    let mut table = DeltaTable::new(log_store);
+    table.load().await.map_err(|e| delta_error(&what(), e))?;
+    Ok(Some(table))
+}
+
+/// The newest version of the table for queries through DataFusion.
+///
+/// # Errors
+/// `Config` when there is no table, otherwise as [`open_table`].
+pub async fn provider(store: &Store, path: &str) -> Result<Arc<dyn TableProvider>> {
+    let log_store = store.log_store(path)?;
+    let what = || format!("open delta table {path}");
+    if !log_store.is_delta_table_location().await.map_err(|e| delta_error(&what(), e))? {
+        return Err(no_table(store, path));
+    }
+    let scan = TableProviderBuilder::default().with_log_store(log_store).build().await;
+    Ok(Arc::new(scan.map_err(|e| Error::transient(format!("could not {}", what())).because(e))?))
+}
+
+/// All rows of the newest version, with its version: each column has its declared type, partition columns included.
+/// It is all in memory: for tests and small tables.
+///
+/// # Errors
+/// `Config` when there is no table, otherwise as [`open_table`].
+pub async fn read_all(store: &Store, path: &str) -> Result<(u64, Vec<RecordBatch>)> {
+    let table = open_table(store, path).await?.ok_or_else(|| no_table(store, path))?;
+    let snapshot = table.snapshot().map_err(|e| delta_error(&format!("read delta table {path}"), e))?;
+    let schema = snapshot.snapshot().arrow_schema();
+    let objects = table.object_store();
+    let mut batches = Vec::new();
+    for file in snapshot.log_data().iter() {
+        let file = FileToRead {
+            path: file.path().into_owned(),
+            size_bytes: u64::try_from(file.size()).unwrap_or_default(),
+            partition_values: file.partition_values_map(),
+        };
+        let rows = read_file(objects.clone(), file, schema.clone(), None).await?;
+        batches.extend(rows.try_collect::<Vec<_>>().await?);
+    }
+    Ok((snapshot.version(), batches))
+}
+
+fn no_table(store: &Store, path: &str) -> Error {
+    Error::config(format!(
+        "there is no delta table at {}{path}; run the pipeline first, or check the path",
+        store.url()
+    ))
+}
+
+/// An error of delta-rs, in the engine's words. `doing` says what was tried.
+pub(crate) fn delta_error(doing: &str, e: DeltaTableError) -> Error {
+    match e {
+        DeltaTableError::ObjectStore { source } => store_error(doing, source),
+        e @ (DeltaTableError::InvalidJsonLog { .. }
+        | DeltaTableError::NotATable(_)
+        | DeltaTableError::MetadataError(_)
+        | DeltaTableError::UnsupportedColumnMapping { .. }) => {
+            Error::new(ErrorKind::Config, format!("could not {doing}")).because(e)
+        }
+        e => Error::transient(format!("could not {doing}")).because(e),
+    }
+}
