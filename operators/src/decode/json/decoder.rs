@@ -49,8 +49,8 @@ pub struct JsonDecoder {
     bytes: usize,
     record_bytes_max: usize,
     scratch: Scratch,
-    /// The field whose value is being read, for the reason of a reject.
-    current: usize,
+    /// The field whose value was at fault last.
+    faulty: usize,
 }
 
 impl JsonDecoder {
@@ -87,7 +87,7 @@ impl JsonDecoder {
             bytes: 0,
             record_bytes_max: RECORD_BYTES_MAX,
             scratch: Scratch::default(),
-            current: 0,
+            faulty: 0,
         })
     }
 
@@ -136,6 +136,26 @@ impl JsonDecoder {
         }
     }
 
+    /// Appends records one by one, and hands those that are refused to `reject`, by their place in `payloads`.
+    ///
+    /// Gives how many were dealt with: all, unless the batch became full. Then call `finish`, and go on with the rest.
+    pub fn decode_all<'a>(
+        &mut self,
+        payloads: impl IntoIterator<Item = Option<&'a [u8]>>,
+        mut reject: impl FnMut(usize, RejectReason),
+    ) -> usize {
+        let mut done = 0;
+        for payload in payloads {
+            match self.decode(payload) {
+                Ok(()) => {}
+                Err(RejectReason::BatchFull) => break,
+                Err(reason) => reject(done, reason),
+            }
+            done += 1;
+        }
+        done
+    }
+
     /// Takes the columns of `schema()`, all `len()` long, and begins a new batch.
     pub fn finish(&mut self) -> Vec<ArrayRef> {
         let mut nulls = self.validity.take().into_iter();
@@ -165,7 +185,7 @@ impl JsonDecoder {
         if byte(buf, start) != b'{' {
             return fault(FaultKind::NotAnObject, start);
         }
-        let end = skip_space(buf, self.object(buf, start + 1)?);
+        let end = skip_space(buf, self.object(buf, start)?);
         if end != buf.len() {
             return fault(FaultKind::TrailingBytes, end);
         }
@@ -173,41 +193,30 @@ impl JsonDecoder {
         Ok(())
     }
 
-    /// Reads the members of the record's object, whose brace was before `at`.
+    /// Reads the record's object, whose brace is at `at`.
     fn object(&mut self, buf: &[u8], at: usize) -> Parse<usize> {
         let mut previous = self.keys.start();
-        let mut at = at;
-        if byte(buf, at) != b'"' {
-            at = skip_space(buf, at);
-            match byte(buf, at) {
-                b'}' => return Ok(at + 1),
-                b'"' => {}
-                _ => return unexpected(buf, FaultKind::KeyOrEnd, at),
+        let mut at = match self.keys.expected_first(buf, at) {
+            Some((field, value)) => {
+                previous = field;
+                self.value(field, buf, at + 1, value)?
             }
-        }
+            None => match first_key(buf, at)? {
+                Next::Key(key) => self.unexpected_member(&mut previous, buf, key)?,
+                Next::End(end) => return Ok(end),
+            },
+        };
         loop {
             at = match self.keys.expected(previous, buf, at) {
                 Some((field, value)) => {
                     previous = field;
-                    self.value(field, buf, at, value)?
+                    self.value(field, buf, at + 1, value)?
                 }
-                None => self.unexpected_member(&mut previous, buf, at)?,
+                None => match next_key(buf, at)? {
+                    Next::Key(key) => self.unexpected_member(&mut previous, buf, key)?,
+                    Next::End(end) => return Ok(end),
+                },
             };
-            if byte(buf, at) != b',' {
-                at = skip_space(buf, at);
-                match byte(buf, at) {
-                    b'}' => return Ok(at + 1),
-                    b',' => {}
-                    _ => return unexpected(buf, FaultKind::CommaOrBrace, at),
-                }
-            }
-            at += 1;
-            if byte(buf, at) != b'"' {
-                at = skip_space(buf, at);
-                if byte(buf, at) != b'"' {
-                    return unexpected(buf, FaultKind::Key, at);
-                }
-            }
         }
     }
 
@@ -218,18 +227,25 @@ impl JsonDecoder {
         if byte(buf, at) <= b' ' {
             at = skip_space(buf, at);
         }
-        self.current = field;
-        let (word, bit) = (field / 64, 1 << (field % 64));
-        if self.present[word] & bit != 0 {
+        let column = &mut self.columns[field];
+        let present = &mut self.present[field / 64];
+        let bit = 1 << (field % 64);
+        if *present & bit != 0 {
             // The last of several fields of one name wins.
-            self.columns[field].truncate(self.rows);
-            self.present[word] &= !bit;
+            column.truncate(self.rows);
+            *present &= !bit;
         }
         if byte(buf, at) == b'n' {
             return literal(buf, at, b"null");
         }
-        let end = self.columns[field].append(buf, at, 1, &mut self.scratch)?;
-        self.present[word] |= bit;
+        let end = match column.append(buf, at, 1, &mut self.scratch) {
+            Ok(end) => end,
+            Err(fault) => {
+                self.faulty = field;
+                return Err(fault);
+            }
+        };
+        *present |= bit;
         if self.scratch.has_undeclared {
             self.scratch.has_undeclared = false;
             self.rescue(&buf[key..end]);
@@ -237,19 +253,27 @@ impl JsonDecoder {
         Ok(end)
     }
 
-    /// Reads a member whose key, at `at`, is not the one that was expected after `previous`.
+    /// Reads a member whose key, at `at`, is not written as was expected after `previous`.
     #[inline(never)]
     fn unexpected_member(&mut self, previous: &mut usize, buf: &[u8], at: usize) -> Parse<usize> {
-        self.scratch.text.clear();
-        let end = skip_space(buf, string(buf, at + 1, &mut self.scratch.text)?);
-        if byte(buf, end) != b':' {
-            return unexpected(buf, FaultKind::Colon, end);
+        let expected = self.keys.expected_name(*previous, buf, at);
+        let (field, end) = match expected {
+            Some((field, end)) => (Some(field), end),
+            None => {
+                self.scratch.text.clear();
+                let end = string(buf, at + 1, &mut self.scratch.text)?;
+                (self.keys.find(*previous, &self.scratch.text), end)
+            }
+        };
+        let colon = if byte(buf, end) == b':' { end } else { skip_space(buf, end) };
+        if byte(buf, colon) != b':' {
+            return unexpected(buf, FaultKind::Colon, colon);
         }
-        if let Some(field) = self.keys.find(*previous, &self.scratch.text) {
+        if let Some(field) = field {
             *previous = field;
-            return self.value(field, buf, at, end + 1);
+            return self.value(field, buf, at, colon + 1);
         }
-        let end = skip_value(buf, end + 1, 1)?;
+        let end = skip_value(buf, colon + 1, 1)?;
         self.rescue(&buf[at..end]);
         Ok(end)
     }
@@ -296,10 +320,41 @@ impl JsonDecoder {
         if skip_space(payload, 0) == payload.len() {
             return RejectReason::Empty;
         }
-        let field = self.names.get(self.current).map_or("", String::as_str);
+        let field = self.names.get(self.faulty).map_or("", String::as_str);
         let inside = self.scratch.expected_inside.take();
-        let column = || self.columns.get(self.current).map_or(Expected::Named("anything"), Column::expected);
+        let column = || self.columns.get(self.faulty).map_or(Expected::Named("anything"), Column::expected);
         let expected = inside.unwrap_or_else(column);
         fault.reason(payload, field, expected)
     }
+}
+
+/// What comes after a brace, a comma or a value.
+enum Next {
+    /// A key, at this position.
+    Key(usize),
+    /// The end of the object, before this position.
+    End(usize),
+}
+
+/// Reads from the brace at `at` to the first key or the end of the object.
+fn first_key(buf: &[u8], at: usize) -> Parse<Next> {
+    let at = skip_space(buf, at + 1);
+    match byte(buf, at) {
+        b'"' => Ok(Next::Key(at)),
+        b'}' => Ok(Next::End(at + 1)),
+        _ => unexpected(buf, FaultKind::KeyOrEnd, at),
+    }
+}
+
+/// Reads from the end of a value, at `at`, to the next key or the end of the object.
+#[inline]
+fn next_key(buf: &[u8], at: usize) -> Parse<Next> {
+    let at = skip_space(buf, at);
+    match byte(buf, at) {
+        b'}' => return Ok(Next::End(at + 1)),
+        b',' => {}
+        _ => return unexpected(buf, FaultKind::CommaOrBrace, at),
+    }
+    let key = skip_space(buf, at + 1);
+    if byte(buf, key) == b'"' { Ok(Next::Key(key)) } else { unexpected(buf, FaultKind::Key, key) }
 }

@@ -8,7 +8,7 @@ use hashbrown::HashMap;
 
 use super::scan::word;
 
-/// A key as it is written when nothing about it is special: `"name":`.
+/// A key as it is written when nothing about it is special, with what stands before it: `,"name":` or `{"name":`.
 struct Written {
     /// The first sixteen bytes of `text` as two little-endian words, and zeros.
     head: [u64; 2],
@@ -21,9 +21,9 @@ struct Written {
 const HEAD_BYTES: usize = 16;
 
 impl Written {
-    fn new(name: &str) -> Self {
+    fn new(before: char, name: &str) -> Self {
         let needs_escape = name.bytes().any(|byte| matches!(byte, b'"' | b'\\' | 0..0x20));
-        let text = if needs_escape { Vec::new() } else { format!("\"{name}\":").into_bytes() };
+        let text = if needs_escape { Vec::new() } else { format!("{before}\"{name}\":").into_bytes() };
         let mut head = [0; HEAD_BYTES];
         let mut mask = [0; HEAD_BYTES];
         for (at, byte) in text.iter().take(HEAD_BYTES).enumerate() {
@@ -34,7 +34,7 @@ impl Written {
         Self { head: words(head), mask: words(mask), text }
     }
 
-    /// Whether `buf` has this key at `at`, where its quote is.
+    /// Whether `buf` has this key, and what stands before it, at `at`.
     #[inline(always)]
     fn is_at(&self, buf: &[u8], at: usize) -> bool {
         let Some(head) = buf.get(at..).and_then(|rest| rest.first_chunk::<HEAD_BYTES>()) else {
@@ -57,59 +57,79 @@ impl Written {
     }
 }
 
-/// One declared field, with the two that came after it last.
-struct Key {
-    written: Written,
-    followers: [u16; 2],
-}
-
 /// The declared fields' keys.
 pub(super) struct Keys {
-    /// One for each field, and a last one that stands before the first field of a record.
-    keys: Vec<Key>,
+    after_comma: Vec<Written>,
+    after_brace: Vec<Written>,
+    /// For each field the two that came after it last, and for `start` those that came first.
+    followers: Vec<[u16; 2]>,
     by_name: HashMap<Vec<u8>, u16, foldhash::fast::RandomState>,
 }
 
 impl Keys {
     /// Names must be distinct and at most `FIELDS_MAX`, which the decoder has checked.
     pub(super) fn new(names: &[&str]) -> Self {
-        let mut keys = Vec::with_capacity(names.len() + 1);
-        for (index, name) in names.iter().enumerate() {
-            // Until a record is seen, the declared order is the best guess.
-            let next = ((index + 1) % names.len()) as u16;
-            keys.push(Key { written: Written::new(name), followers: [next; 2] });
-        }
-        keys.push(Key { written: Written::new("\0"), followers: [0; 2] });
+        let written = |before| {
+            // An escaped name is never found as written, so the last one stands for "no field" where there are none.
+            let nothing = Written::new(before, "\0");
+            names.iter().map(|name| Written::new(before, name)).chain([nothing]).collect()
+        };
+        // Until a record is seen, the declared order is the best guess.
+        let declared_next = (1..=names.len()).map(|next| [next as u16; 2]);
         let by_name = names.iter().enumerate().map(|(index, name)| (name.as_bytes().to_vec(), index as u16)).collect();
-        Self { keys, by_name }
+        Self {
+            after_comma: written(','),
+            after_brace: written('{'),
+            followers: declared_next.chain([[0; 2]]).collect(),
+            by_name,
+        }
     }
 
     /// What stands before the first field of a record.
     pub(super) fn start(&self) -> usize {
-        self.keys.len() - 1
+        self.followers.len() - 1
     }
 
-    /// The field whose key, with its colon, is at `at`, if it is one of the two expected after `previous`; and the position
-    /// after the colon.
+    /// The field of the member whose comma is at `at`, if it is one of the two expected after `previous` and written
+    /// without white space; and the position of its value.
     #[inline(always)]
-    pub(super) fn expected(&mut self, previous: usize, buf: &[u8], at: usize) -> Option<(usize, usize)> {
-        let [first, second] = self.keys[previous].followers;
-        let key = &self.keys[first as usize].written;
+    pub(super) fn expected(&self, previous: usize, buf: &[u8], at: usize) -> Option<(usize, usize)> {
+        self.one_of(self.followers[previous], &self.after_comma, buf, at)
+    }
+
+    /// The same for the first member of a record, whose brace is at `at`.
+    #[inline(always)]
+    pub(super) fn expected_first(&self, buf: &[u8], at: usize) -> Option<(usize, usize)> {
+        self.one_of(self.followers[self.start()], &self.after_brace, buf, at)
+    }
+
+    #[inline(always)]
+    fn one_of(&self, [first, second]: [u16; 2], all: &[Written], buf: &[u8], at: usize) -> Option<(usize, usize)> {
+        let key = &all[first as usize];
         if key.is_at(buf, at) {
             return Some((first as usize, at + key.text.len()));
         }
-        let key = &self.keys[second as usize].written;
+        let key = &all[second as usize];
         if key.is_at(buf, at) {
-            let after = at + key.text.len();
-            return Some((second as usize, after));
+            return Some((second as usize, at + key.text.len()));
         }
         None
+    }
+
+    /// The field whose quoted name is at `at`, if it is one of the two expected after `previous`; and the position after
+    /// the quote. For producers that put white space between keys and colons.
+    pub(super) fn expected_name(&self, previous: usize, buf: &[u8], at: usize) -> Option<(usize, usize)> {
+        let rest = buf.get(at..)?;
+        self.followers[previous].into_iter().map(usize::from).find_map(|field| {
+            let [_, name @ .., _] = self.after_comma[field].text.as_slice() else { return None };
+            rest.starts_with(name).then_some((field, at + name.len()))
+        })
     }
 
     /// The field called `name` (unescaped), which is from now on expected after `previous`.
     pub(super) fn find(&mut self, previous: usize, name: &[u8]) -> Option<usize> {
         let index = *self.by_name.get(name)?;
-        let followers = &mut self.keys[previous].followers;
+        let followers = &mut self.followers[previous];
         *followers = [index, followers[0]];
         Some(index as usize)
     }

@@ -7,12 +7,12 @@ use expect_test::expect;
 
 use super::*;
 
-const PAGE_VIEWS: &str = include_str!("data/page_view_events.jsonl");
+pub(super) const PAGE_VIEWS: &str = include_str!("data/page_view_events.jsonl");
 const LISTENS: &str = include_str!("data/listen_events.jsonl");
 const AUTHS: &str = include_str!("data/auth_events.jsonl");
 
 /// The columns of all streams, in the order of page views.
-fn fields() -> Vec<(&'static str, DataType)> {
+pub(super) fn fields() -> Vec<(&'static str, DataType)> {
     vec![
         ("ts", Int64),
         ("sessionId", Int64),

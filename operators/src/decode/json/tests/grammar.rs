@@ -98,7 +98,7 @@ fn agree(record: &str) -> Result<(), TestCaseError> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 20_000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 4000, ..ProptestConfig::default() })]
 
     /// Shows that as a value exactly those texts are accepted that are JSON.
     #[test]

@@ -32,6 +32,26 @@ fn record_bytes_max() {
     assert_eq!(reason.to_string(), "the record has 11 bytes, more than record_bytes_max = 10");
 }
 
+/// Shows that a full batch refuses the next record for no fault of its own, and takes it after `finish`.
+#[test]
+fn batch_bytes_max() {
+    let half = BATCH_BYTES_MAX / 2;
+    let mut decoder = decoder(&[]).with_record_bytes_max(half);
+    let mut record = b"{}".to_vec();
+    record.resize(half, b' ');
+    let mut rejects = 0;
+    let records = [record.as_slice(), b"[]", record.as_slice(), b"{}", b"{}"].map(Some);
+    let done = decoder.decode_all(records, |place, _| {
+        assert_eq!(place, 1);
+        rejects += 1;
+    });
+    assert_eq!((done, rejects, decoder.bytes()), (3, 1, BATCH_BYTES_MAX));
+    assert_eq!(decoder.decode(records[done]), Err(RejectReason::BatchFull));
+    assert_eq!(take(&mut decoder).num_rows(), 2);
+    assert_eq!(decoder.decode_all(records.into_iter().skip(done), |_, _| rejects += 1), 2);
+    assert_eq!((take(&mut decoder).num_rows(), rejects), (2, 1));
+}
+
 /// Shows that nesting is followed to its bound and no further, in undeclared, declared and skipped fields.
 #[test]
 fn nesting() {

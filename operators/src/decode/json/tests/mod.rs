@@ -15,6 +15,7 @@ mod nested;
 mod numbers;
 mod random;
 mod rejects;
+mod throughput;
 mod values;
 
 /// A decoder of fields given by name and type.

@@ -27,7 +27,7 @@ fn whole(text: &str) -> Result<[i64; 2], RejectReason> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 2000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     /// Shows that doubles are exactly rounded: bit for bit what the standard library reads.
     #[test]

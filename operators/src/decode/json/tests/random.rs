@@ -103,7 +103,7 @@ fn spoiled() -> impl Strategy<Value = Vec<u8>> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 3000, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 1000, ..ProptestConfig::default() })]
 
     /// Shows that each value arrives in its row and column, whatever the spelling, over several records in one decoder.
     #[test]
