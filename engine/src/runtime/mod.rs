@@ -16,4 +16,4 @@ mod tests;
 
 pub use control::StopHandle;
 pub use observer::{Committed, NoObserver, Observer};
-pub use run::{RunConfig, Summary, run};
+pub use run::{Claim, RunConfig, Summary, claim, run};

@@ -13,7 +13,7 @@ use super::coordinator::Coordinator;
 use super::observer::Observer;
 use super::restore::{check_same_graph, load_states, open_and_restore};
 use super::worker::Worker;
-use crate::checkpoint::{CheckpointStore, claim_generation, newest};
+use crate::checkpoint::{CheckpointStore, Manifest, claim_generation, newest};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeKind};
 use crate::metrics::Metrics;
@@ -27,8 +27,6 @@ const EVENTS_MAX: usize = 1024;
 pub struct RunConfig {
     /// The pipeline's name; its manifests and state lie in a folder of that name.
     pub pipeline: String,
-    /// Who runs it (host and process), for the message that a fenced daemon prints.
-    pub holder: String,
     /// Worker threads, at least 1.
     pub workers: usize,
     /// Most rows that a source gives in one poll.
@@ -54,7 +52,6 @@ impl RunConfig {
     pub fn new(pipeline: impl Into<String>) -> Self {
         Self {
             pipeline: pipeline.into(),
-            holder: format!("process {}", std::process::id()),
             workers: 1,
             batch_rows: 8192,
             batch_bytes: 8 << 20,
@@ -79,6 +76,34 @@ pub struct Summary {
     pub rows: u64,
 }
 
+/// The right to run a pipeline: from now on older runs of it are fenced.
+#[derive(Debug)]
+pub struct Claim {
+    generation: u64,
+    last: Option<Manifest>,
+}
+
+impl Claim {
+    /// Which start of the pipeline this is.
+    pub fn generation(&self) -> u64 {
+        self.generation
+    }
+
+    /// The newest committed epoch, 0 when there is none.
+    pub fn epoch(&self) -> u64 {
+        self.last.as_ref().map_or(0, |m| m.epoch)
+    }
+}
+
+/// Claims a pipeline. `holder` says who asks (host and process).
+///
+/// # Errors
+/// `Fenced` when others claim it at the same time; those of the store otherwise.
+pub async fn claim(store: &dyn CheckpointStore, pipeline: &str, holder: &str) -> Result<Claim> {
+    let generation = claim_generation(store, pipeline, holder).await?;
+    Ok(Claim { generation, last: newest(store, pipeline).await? })
+}
+
 /// Runs a graph to its end: until it is stopped, or idle if so configured, or fails.
 ///
 /// Recovery comes first: the newest manifest is committed again, state restored, sources opened at its positions.
@@ -88,6 +113,7 @@ pub struct Summary {
 /// graph; whatever sources, operators and sinks report otherwise.
 pub async fn run(
     mut graph: Graph,
+    claim: Claim,
     store: Arc<dyn CheckpointStore>,
     config: RunConfig,
     observer: Box<dyn Observer>,
@@ -95,11 +121,10 @@ pub async fn run(
     if config.workers == 0 {
         return Err(Error::config("run.workers is 0; give at least 1, or \"auto\""));
     }
-    let last = newest(store.as_ref(), &config.pipeline).await?;
+    let Claim { generation, last } = claim;
     if let Some(manifest) = &last {
         check_same_graph(&graph, manifest)?;
     }
-    let generation = claim_generation(store.as_ref(), &config.pipeline, &config.holder).await?;
     config.metrics.run().generation.store(generation, Ordering::Relaxed);
     config.metrics.run().epoch.store(last.as_ref().map_or(0, |m| m.epoch), Ordering::Relaxed);
 

@@ -6,7 +6,7 @@ use std::time::Duration;
 use crate::checkpoint::MemoryStore;
 use crate::error::Result;
 use crate::graph::{Graph, Input};
-use crate::runtime::{NoObserver, RunConfig, Summary, run};
+use crate::runtime::{NoObserver, RunConfig, Summary, claim, run};
 use crate::testing::{CountingSource, MemoryTable, SumByKey};
 
 const KEYS: i64 = 97;
@@ -35,7 +35,10 @@ impl Lake {
     fn run(&self, rows: i64, config: RunConfig, fail_commit_at: Option<u64>) -> Result<Summary> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
         let graph = self.graph(rows, fail_commit_at)?;
-        runtime.block_on(run(graph, self.store.clone(), config, Box::new(NoObserver)))
+        runtime.block_on(async {
+            let claim = claim(self.store.as_ref(), "p", "test").await?;
+            run(graph, claim, self.store.clone(), config, Box::new(NoObserver)).await
+        })
     }
 
     /// Both tables equal what one run over the same rows gives.
@@ -116,8 +119,10 @@ fn refuses_a_changed_graph() {
     let mut graph = lake.graph(100, None).expect("the same graph");
     graph.operator("new", "v1", vec![], || Ok(Box::new(SumByKey::new()?))).expect("a new name");
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    let error = runtime
-        .block_on(run(graph, lake.store.clone(), config(1, 10), Box::new(NoObserver)))
-        .expect_err("another graph");
+    let result = runtime.block_on(async {
+        let claim = claim(lake.store.as_ref(), "p", "test").await?;
+        run(graph, claim, lake.store.clone(), config(1, 10), Box::new(NoObserver)).await
+    });
+    let error = result.expect_err("another graph");
     assert!(error.to_string().contains("the project has changed"), "{error}");
 }

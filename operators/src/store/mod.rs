@@ -12,6 +12,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions}
 use sluice_engine::{Error, Result};
 use url::Url;
 
+mod checkpoint;
 mod contract;
 mod error;
 mod hdfs;
@@ -20,6 +21,7 @@ mod parquet_file;
 mod scan;
 mod table;
 
+pub use checkpoint::OWN_FOLDER;
 pub use contract::check_store;
 pub use error::store_error;
 pub use scan::{FileToRead, read_file};

@@ -17,6 +17,7 @@ mod fault;
 mod keys;
 mod nested;
 mod number;
+mod operator;
 mod reason;
 mod scan;
 mod time;
@@ -27,4 +28,5 @@ mod tests;
 
 pub use config::{DecodeConfigError, FIELDS_MAX, Field, RESCUED};
 pub use decoder::{BATCH_BYTES_MAX, DEPTH_MAX, JsonDecoder, NESTED_VALUES_MAX, RECORD_BYTES_LIMIT, RECORD_BYTES_MAX};
+pub use operator::{DECODED, DecodeJson, DecodeSpec, REJECTED, bronze_schema, rejects_schema};
 pub use reason::{Expected, JsonKind, RejectReason};

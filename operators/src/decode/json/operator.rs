@@ -1,0 +1,179 @@
+//! The decoder as an operator: raw batches in; bronze rows out by port 0, rejects by port 1.
+
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, StringArray, UInt32Array, new_null_array};
+use arrow::compute::{cast, take};
+use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use datafusion::physical_expr::PhysicalExpr;
+use sluice_engine::{Batch, Emitter, Error, Operator, Result, TimeBounds};
+
+use super::config::Field;
+use super::decoder::JsonDecoder;
+
+/// The output port of rows that could be decoded.
+pub const DECODED: usize = 0;
+/// The output port of records that could not.
+pub const REJECTED: usize = 1;
+
+/// Columns that a raw batch brings and a bronze row keeps: topic, partition, offset, timestamp, key.
+const META: usize = 5;
+const PAYLOAD: usize = 5;
+
+fn timestamp() -> DataType {
+    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
+}
+
+/// Columns that every bronze table has beside the stream's own, in order, after them.
+fn meta_fields() -> Vec<ArrowField> {
+    let nullable = |name, t| ArrowField::new(name, t, true);
+    vec![
+        nullable("_topic", DataType::Utf8),
+        nullable("_partition", DataType::Int32),
+        nullable("_offset", DataType::Int64),
+        nullable("_timestamp", timestamp()),
+        nullable("_key", DataType::Binary),
+    ]
+}
+
+/// The columns of a bronze table: the stream's, then `_topic string, _partition int, _offset bigint, _timestamp timestamp,
+/// _key binary, _rescued string, _epoch bigint, _date date`.
+pub fn bronze_schema(fields: &[Field]) -> SchemaRef {
+    let own = fields.iter().map(|f| ArrowField::new(&f.name, f.data_type.clone(), true));
+    let rest = [
+        ArrowField::new("_rescued", DataType::Utf8, true),
+        ArrowField::new("_epoch", DataType::Int64, true),
+        ArrowField::new("_date", DataType::Date32, true),
+    ];
+    Arc::new(Schema::new(own.chain(meta_fields()).chain(rest).collect::<Vec<_>>()))
+}
+
+/// The columns of the rejects' table: `stream string, _topic string, _partition int, _offset bigint, _timestamp timestamp,
+/// _key binary, payload binary, reason string, _epoch bigint`.
+pub fn rejects_schema() -> SchemaRef {
+    let mut fields = vec![ArrowField::new("stream", DataType::Utf8, true)];
+    fields.extend(meta_fields());
+    fields.push(ArrowField::new("payload", DataType::Binary, true));
+    fields.push(ArrowField::new("reason", DataType::Utf8, true));
+    fields.push(ArrowField::new("_epoch", DataType::Int64, true));
+    Arc::new(Schema::new(fields))
+}
+
+/// What is decoded and how.
+#[derive(Clone)]
+pub struct DecodeSpec {
+    /// The stream's name, for its rejects.
+    pub stream: String,
+    /// The declared fields.
+    pub fields: Vec<Field>,
+    /// The event time, a timestamp over the columns of [`bronze_schema`] without `_date` and `_epoch`; `_date` is its UTC date.
+    pub event_time: Option<Arc<dyn PhysicalExpr>>,
+}
+
+/// Decodes raw batches.
+pub struct DecodeJson {
+    spec: DecodeSpec,
+    decoder: JsonDecoder,
+    bronze: SchemaRef,
+    rejects: SchemaRef,
+    epoch: i64,
+}
+
+impl DecodeJson {
+    /// A decoder of these fields.
+    ///
+    /// # Errors
+    /// `Config` when a field cannot be read from JSON.
+    pub fn new(spec: DecodeSpec) -> Result<Self> {
+        let decoder = JsonDecoder::new(spec.fields.clone(), None)
+            .map_err(|e| Error::config(e.to_string()).at(format!("stream {:?}", spec.stream)))?;
+        Ok(Self { bronze: bronze_schema(&spec.fields), rejects: rejects_schema(), spec, decoder, epoch: 0 })
+    }
+
+    /// The rows that `good` (all, when none is named) of the raw batch became.
+    fn bronze_batch(&mut self, raw: &RecordBatch, good: Option<&UInt32Array>) -> Result<Batch> {
+        let mut columns = self.decoder.finish();
+        let rescued = columns.pop().ok_or_else(|| Error::bug("the decoder gave no _rescued column"))?;
+        for column in &raw.columns()[..META] {
+            columns.push(match good {
+                Some(rows) => take(column, rows, None)?,
+                None => column.clone(),
+            });
+        }
+        let rows = rescued.len();
+        columns.push(rescued);
+        columns.push(Arc::new(Int64Array::from_value(self.epoch, rows)));
+        columns.push(new_null_array(&DataType::Date32, rows));
+        let (date, bounds) = self.dates(&columns)?;
+        if let (Some(last), Some(date)) = (columns.last_mut(), date) {
+            *last = date;
+        }
+        Ok(Batch::insert(RecordBatch::try_new(self.bronze.clone(), columns)?).with_bounds(bounds))
+    }
+
+    fn dates(&self, columns: &[ArrayRef]) -> Result<(Option<ArrayRef>, Option<TimeBounds>)> {
+        let Some(expr) = &self.spec.event_time else { return Ok((None, None)) };
+        let rows = RecordBatch::try_new(self.bronze.clone(), columns.to_vec())?;
+        let time = expr.evaluate(&rows).and_then(|v| v.into_array(rows.num_rows()));
+        let time = time.map_err(|e| {
+            Error::data(format!("the event time {expr} of stream {:?} failed", self.spec.stream)).because(e)
+        })?;
+        let time = cast(&time, &timestamp())?;
+        let micros = time.as_primitive::<TimestampMicrosecondType>();
+        let bounds = arrow::compute::min(micros).zip(arrow::compute::max(micros));
+        let bounds = bounds.map(|(min_us, max_us)| TimeBounds { min_us, max_us });
+        Ok((Some(cast(&time, &DataType::Date32)?), bounds))
+    }
+
+    fn reject_batch(&self, raw: &RecordBatch, rejected: &[(u32, String)]) -> Result<RecordBatch> {
+        let rows = UInt32Array::from(rejected.iter().map(|r| r.0).collect::<Vec<_>>());
+        let mut columns: Vec<ArrayRef> =
+            vec![Arc::new(StringArray::from_iter_values(rejected.iter().map(|_| self.spec.stream.as_str())))];
+        for column in &raw.columns()[..=PAYLOAD] {
+            columns.push(take(column, &rows, None)?);
+        }
+        columns.push(Arc::new(StringArray::from_iter_values(rejected.iter().map(|r| r.1.as_str()))));
+        columns.push(Arc::new(Int64Array::from_value(self.epoch, rejected.len())));
+        Ok(RecordBatch::try_new(self.rejects.clone(), columns)?)
+    }
+}
+
+impl Operator for DecodeJson {
+    fn begin_epoch(&mut self, epoch: u64) {
+        self.epoch = epoch as i64;
+    }
+
+    fn on_batch(&mut self, _input: usize, batch: Batch, out: &mut Emitter<'_>) -> Result<()> {
+        let raw = batch.rows();
+        let payloads: &BinaryArray = raw.column(PAYLOAD).as_binary_opt().ok_or_else(|| Error::bug("no raw batch"))?;
+        let mut start = 0;
+        while start < payloads.len() {
+            let mut rejected = Vec::new();
+            let rest = (start..payloads.len()).map(|i| payloads.is_valid(i).then(|| payloads.value(i)));
+            let done = self
+                .decoder
+                .decode_all(rest, |row, reason| rejected.push(((start + row) as u32, reason.to_string())));
+            if done == 0 {
+                return Err(Error::bug("a record does not fit into an empty batch"));
+            }
+            let whole = rejected.is_empty() && done == payloads.len();
+            let good = (!whole).then(|| {
+                let bad: std::collections::HashSet<u32> = rejected.iter().map(|r| r.0).collect();
+                let rows = (start as u32..(start + done) as u32).filter(|r| !bad.contains(r));
+                UInt32Array::from(rows.collect::<Vec<_>>())
+            });
+            if !self.decoder.is_empty() {
+                out.emit_to(DECODED, self.bronze_batch(raw, good.as_ref())?);
+            }
+            if !rejected.is_empty() {
+                out.emit_to(REJECTED, Batch::insert(self.reject_batch(raw, &rejected)?));
+            }
+            start += done;
+        }
+        Ok(())
+    }
+
+    fn state_bytes(&self) -> usize {
+        self.decoder.bytes()
+    }
+}

@@ -1,0 +1,41 @@
+//! The lake as the place for manifests and state: below `_sluice/`.
+
+use bytes::Bytes;
+use futures::future::{BoxFuture, FutureExt};
+use sluice_engine::Result;
+use sluice_engine::checkpoint::{CheckpointStore, PutNew};
+
+use super::Store;
+
+/// The folder of the lake in which sluice keeps what is its own.
+pub const OWN_FOLDER: &str = "_sluice";
+
+impl CheckpointStore for Store {
+    fn put_new<'a>(&'a self, path: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<PutNew>> {
+        async move {
+            let done = Store::put_new(self, &format!("{OWN_FOLDER}/{path}"), bytes).await?;
+            Ok(if done { PutNew::Done } else { PutNew::Exists })
+        }
+        .boxed()
+    }
+
+    fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Bytes>>> {
+        async move { Store::get(self, &format!("{OWN_FOLDER}/{path}")).await }.boxed()
+    }
+
+    fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>>> {
+        async move {
+            let own = format!("{OWN_FOLDER}/");
+            let files = Store::list(self, &format!("{own}{prefix}")).await?;
+            let names = files.iter().filter_map(|f| f.location.as_ref().strip_prefix(&own).map(str::to_owned));
+            let mut names: Vec<String> = names.collect();
+            names.sort();
+            Ok(names)
+        }
+        .boxed()
+    }
+
+    fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<()>> {
+        async move { Store::delete(self, &format!("{OWN_FOLDER}/{path}")).await }.boxed()
+    }
+}

@@ -1,0 +1,9 @@
+//! A project to a pipeline: streams, models with their strategies, and the graph that the engine runs.
+
+mod graph;
+mod plan;
+mod streams;
+
+pub use graph::{GraphContext, build_graph, clickhouse_config};
+pub use plan::{How, ModelPlan, Pipeline, plan_project};
+pub use streams::{SeedTable, Stream};
