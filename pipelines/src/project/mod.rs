@@ -1,1 +1,46 @@
-//! (being written)
+#![doc = include_str!("README.md")]
+
+mod csv;
+mod data_tests;
+mod dbt_project;
+mod docs;
+mod ephemeral;
+mod error;
+mod files;
+mod graph;
+mod jinja;
+mod lines;
+mod load;
+mod models;
+mod nearest;
+mod node;
+mod properties;
+mod relation;
+mod resolve;
+mod seeds;
+mod select;
+mod settings;
+mod sources;
+mod unit_tests;
+mod units;
+mod values;
+mod yaml;
+
+pub use error::{ProjectError, ProjectErrors};
+pub use files::{Embedded, Files, Folder};
+pub use load::Project;
+pub use node::{
+    Column, DataTest, Materialized, Model, NodeRef, Origin, PartitionBy, Severity, SourceColumn, SourceTable,
+    StreamMeta,
+};
+pub use seeds::{Seed, SeedColumn};
+pub use select::{select, select_except};
+pub use settings::{
+    Admin, ClickHouse, FileStreams, Kafka, Run, Secret, Settings, SimulatedFaults, Simulator, SourceSettings, Workers,
+};
+pub use unit_tests::{Given, Rows, UnitTest};
+pub use units::{parse_duration, parse_size};
+pub use values::Config;
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,43 @@
+{# The `dbt` package for Spark SQL: what dbt calls cross-database macros. #}
+
+{% macro concat(fields) %}concat({{ fields | join(', ') }}){% endmacro %}
+{% macro hash(field) %}md5(cast({{ field }} as string)){% endmacro %}
+{% macro cast(field, type) %}cast({{ field }} as {{ type }}){% endmacro %}
+{% macro safe_cast(field, type) %}try_cast({{ field }} as {{ type }}){% endmacro %}
+{% macro cast_bool_to_text(field) %}cast({{ field }} as string){% endmacro %}
+
+{% macro type_string() %}string{% endmacro %}
+{% macro type_boolean() %}boolean{% endmacro %}
+{% macro type_int() %}int{% endmacro %}
+{% macro type_bigint() %}bigint{% endmacro %}
+{% macro type_float() %}float{% endmacro %}
+{% macro type_numeric() %}decimal(28, 6){% endmacro %}
+{% macro type_timestamp() %}timestamp{% endmacro %}
+
+{% macro current_timestamp() %}current_timestamp(){% endmacro %}
+{% macro date_trunc(datepart, date) %}date_trunc('{{ datepart }}', {{ date }}){% endmacro %}
+{% macro dateadd(datepart, interval, from_date_or_timestamp) %}dateadd({{ datepart }}, {{ interval }}, {{ from_date_or_timestamp }}){% endmacro %}
+{% macro datediff(first_date, second_date, datepart) %}datediff({{ datepart }}, {{ first_date }}, {{ second_date }}){% endmacro %}
+{% macro date(year, month, day) %}make_date({{ year }}, {{ month }}, {{ day }}){% endmacro %}
+{% macro last_day(date, datepart) %}
+{%- if datepart == 'month' -%}last_day({{ date }})
+{%- elif datepart in ('quarter', 'year') -%}cast(date_sub(add_months(date_trunc('{{ datepart }}', {{ date }}), {{ 3 if datepart == 'quarter' else 12 }}), 1) as date)
+{%- else -%}{{ exceptions.raise_compiler_error("dbt.last_day knows month, quarter and year, not " ~ datepart) }}
+{%- endif -%}
+{% endmacro %}
+
+{% macro length(expression) %}length({{ expression }}){% endmacro %}
+{% macro position(substring_text, string_text) %}position({{ substring_text }} in {{ string_text }}){% endmacro %}
+{% macro replace(field, old_chars, new_chars) %}replace({{ field }}, {{ old_chars }}, {{ new_chars }}){% endmacro %}
+{% macro right(string_text, length_expression) %}right({{ string_text }}, {{ length_expression }}){% endmacro %}
+{% macro split_part(string_text, delimiter_text, part_number) %}split_part({{ string_text }}, {{ delimiter_text }}, {{ part_number }}){% endmacro %}
+{% macro string_literal(value) %}'{{ value }}'{% endmacro %}
+{% macro escape_single_quotes(expression) %}{{ expression | replace("'", "\\'") }}{% endmacro %}
+
+{% macro any_value(expression) %}any_value({{ expression }}){% endmacro %}
+{% macro bool_or(expression) %}bool_or({{ expression }}){% endmacro %}
+{% macro array_construct(inputs=[], data_type=none) %}array({{ inputs | join(', ') }}){% endmacro %}
+{% macro array_append(array, new_element) %}array_append({{ array }}, {{ new_element }}){% endmacro %}
+{% macro array_concat(array_1, array_2) %}concat({{ array_1 }}, {{ array_2 }}){% endmacro %}
+{% macro except() %}except{% endmacro %}
+{% macro intersect() %}intersect{% endmacro %}

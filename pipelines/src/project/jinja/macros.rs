@@ -1,0 +1,178 @@
+//! Macros: each is a template of its own, so that every macro is known everywhere, and can `return(...)` a value.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use minijinja::value::{Object, ObjectRepr, Value};
+use minijinja::{Environment, Error, State};
+
+use super::super::error::Faults;
+use super::super::nearest::did_you_mean;
+use super::super::values::json_to_jinja;
+use super::blocks::{Block, blocks, line_at};
+use super::fault::{explain, raise};
+use super::mutable::wrap_literals;
+use super::session::Session;
+
+/// Block kinds that macro files may hold and that sluice has no use for.
+const IGNORED_KINDS: [&str; 2] = ["materialization", "snapshot"];
+
+/// The macros of one package by name; generic tests are macros named `test_...`.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Package {
+    pub(super) name: String,
+    pub(super) macros: BTreeMap<String, Value>,
+}
+
+impl Package {
+    /// Reads the macros and generic tests of a file into the package, and their templates into `env`.
+    pub(super) fn add_file(&mut self, env: &mut Environment<'static>, file: &str, source: &str, faults: &mut Faults) {
+        let found = match blocks(source, &["macro", "test", "materialization", "snapshot"]) {
+            Ok(found) => found,
+            Err((kind, name, line)) => {
+                let what = format!("jinja syntax error: {kind} \"{name}\" is not closed");
+                return faults.error(file, Some(line), what, format!("end it with {{% end{kind} %}}"));
+            }
+        };
+        for block in found {
+            if IGNORED_KINDS.contains(&block.kind.as_str()) {
+                faults.warn(
+                    file,
+                    Some(block.line),
+                    format!("{} \"{}\" is not supported and is ignored", block.kind, block.name),
+                );
+                continue;
+            }
+            let name = if block.kind == "test" { format!("test_{}", block.name) } else { block.name.clone() };
+            if self.macros.contains_key(&name) {
+                let way_out = "a macro has one definition; rename or remove one of them";
+                faults.error(
+                    file,
+                    Some(block.line),
+                    format!("{} \"{}\" is defined twice", block.kind, block.name),
+                    way_out,
+                );
+                continue;
+            }
+            let template = format!("{file}#{name}");
+            let definition = definition(source, &block, &name);
+            if let Err(error) = env.add_template_owned(template.clone(), wrap_literals(&definition)) {
+                faults.push(explain(&error, file, &[]));
+                continue;
+            }
+            self.macros.insert(name.clone(), Value::from_object(Macro { inner: inner_name(&name), name, template }));
+        }
+    }
+}
+
+/// The name of a macro inside of its own template; it differs, so that a macro that calls itself goes through
+/// [`Macro`] as every other call.
+fn inner_name(name: &str) -> String {
+    format!("dbt_macro__{name}")
+}
+
+/// The text of one macro as a template, with its lines where they are in the file.
+fn definition(source: &str, block: &Block, name: &str) -> String {
+    let lines = "\n".repeat(line_at(source, block.open.range.start) - 1);
+    let open = &source[block.open.inner.clone()];
+    let parameters = open.find('(').map_or("()", |at| &open[at..]);
+    let body = &source[block.open.range.end..block.close.range.start];
+    let open = tag_with(source, block, true, &format!("macro {}{parameters}", inner_name(name)));
+    let close = tag_with(source, block, false, "endmacro");
+    format!("{lines}{open}{body}{close}")
+}
+
+/// A tag of the block with another text between its braces and dashes.
+fn tag_with(source: &str, block: &Block, open: bool, text: &str) -> String {
+    let tag = if open { &block.open } else { &block.close };
+    let before = source[tag.range.start..tag.inner.start].trim_end();
+    let after = source[tag.inner.end..tag.range.end].trim_start();
+    format!("{before} {text} {after}")
+}
+
+/// A macro that templates call.
+#[derive(Debug)]
+struct Macro {
+    name: String,
+    /// The template that defines it.
+    template: String,
+    /// Its name there.
+    inner: String,
+}
+
+impl Object for Macro {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
+        let session = Session::of(state)?;
+        if let Some(value) = session.overrides.macros.get(&self.name) {
+            return Ok(json_to_jinja(value));
+        }
+        let _entered = session.enter(&self.name)?;
+        let mut defined = state.env().get_template(&self.template)?.render_captured(session.context())?;
+        match defined.with_state_mut(|inner| inner.call_macro(&self.inner, args)) {
+            Ok(text) => Ok(Value::from(text)),
+            Err(error) => session.take_returned().ok_or(error),
+        }
+    }
+
+    fn render(self: &Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "<macro {}>", self.name)
+    }
+}
+
+/// A package as templates see it: `dbt_utils.generate_surrogate_key(...)`.
+#[derive(Debug)]
+pub(super) struct Namespace {
+    pub(super) package: Package,
+    /// Macros that the package has in dbt and sluice cannot have, with the reason.
+    pub(super) unsupported: &'static [(&'static str, &'static str)],
+}
+
+impl Object for Namespace {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        self.package.macros.get(key.as_str()?).cloned()
+    }
+
+    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        let package = &self.package.name;
+        if let Some(found) = self.package.macros.get(method) {
+            return found.call(state, args);
+        }
+        if let Some((_, why)) = self.unsupported.iter().find(|(name, _)| *name == method) {
+            return Err(raise(format!("{package}.{method} is not supported"), *why));
+        }
+        let names = self.package.macros.keys().map(String::as_str);
+        let way_out = did_you_mean(method, names, "sluice brings its own, smaller set of it: see the project's README");
+        Err(raise(format!("unknown macro \"{package}.{method}\""), way_out))
+    }
+}
+
+/// `adapter`: macros are dispatched to Spark's or the default form; nothing else is there, as there is no database.
+#[derive(Debug)]
+pub(super) struct Adapter;
+
+impl Object for Adapter {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
+        let first = args.first().and_then(Value::as_str).unwrap_or_default();
+        match method {
+            "dispatch" => {
+                let found =
+                    ["spark__", "default__"].iter().find_map(|prefix| state.lookup(&format!("{prefix}{first}")));
+                found.ok_or_else(|| raise(format!("no macro spark__{first} or default__{first}"), "define one of them"))
+            }
+            "quote" => Ok(super::super::relation::quoted(first).into()),
+            _ => super::functions::needs_database(state, &format!("adapter.{method}")),
+        }
+    }
+}

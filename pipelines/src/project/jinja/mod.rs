@@ -1,0 +1,281 @@
+//! Renders the project's Jinja with dbt's functions and macros.
+
+pub(super) mod blocks;
+mod fault;
+mod functions;
+mod macros;
+mod mutable;
+mod python;
+pub(super) mod session;
+
+use std::sync::Arc;
+
+use minijinja::value::{Kwargs, Value};
+use minijinja::{AutoEscape, Environment, UndefinedBehavior};
+use serde_json::Value as Json;
+
+use super::error::{Faults, ProjectError};
+use super::values::{Config, jinja_to_json};
+use macros::{Adapter, Namespace, Package};
+use session::{Recorded, Session};
+
+/// Looks up an environment variable.
+pub(super) type EnvVars = Arc<dyn Fn(&str) -> Option<String> + Send + Sync>;
+
+/// The schema of nodes that have no `schema` config; templates see it as `target.schema`.
+pub(super) const DEFAULT_SCHEMA: &str = "default";
+
+/// The packages that sluice brings: name, file name for errors, text.
+const BUILT_IN: [(&str, &str, &str); 4] = [
+    ("dbt", "dbt (built in)", include_str!("library/dbt.sql")),
+    ("dbt", "dbt tests (built in)", include_str!("library/dbt_tests.sql")),
+    ("dbt_utils", "dbt_utils (built in)", include_str!("library/dbt_utils.sql")),
+    ("dbt_utils", "dbt_utils tests (built in)", include_str!("library/dbt_utils_tests.sql")),
+];
+
+const NEEDS_TABLES: &str = "it asks a database for the columns or rows of a table, and models are rendered before any \
+                            table exists; write them out";
+
+/// What `dbt_utils` has and sluice cannot have.
+const UNSUPPORTED: [(&str, &str); 15] = [
+    ("star", NEEDS_TABLES),
+    ("get_column_values", NEEDS_TABLES),
+    ("get_filtered_columns_in_relation", NEEDS_TABLES),
+    ("get_single_value", NEEDS_TABLES),
+    ("get_query_results_as_dict", NEEDS_TABLES),
+    ("get_relations_by_pattern", NEEDS_TABLES),
+    ("get_relations_by_prefix", NEEDS_TABLES),
+    ("get_tables_by_pattern_sql", NEEDS_TABLES),
+    ("get_tables_by_prefix_sql", NEEDS_TABLES),
+    ("union_relations", NEEDS_TABLES),
+    ("unpivot", NEEDS_TABLES),
+    ("nullcheck_table", NEEDS_TABLES),
+    ("surrogate_key", "use dbt_utils.generate_surrogate_key"),
+    ("date_spine", "use explode(sequence(start, end, interval 1 day))"),
+    ("generate_series", "use explode(sequence(1, n))"),
+];
+
+/// Functions that templates can call, for "did you mean".
+const FUNCTIONS: [&str; 15] = [
+    "ref",
+    "source",
+    "config",
+    "var",
+    "env_var",
+    "is_incremental",
+    "return",
+    "log",
+    "print",
+    "tojson",
+    "fromjson",
+    "zip",
+    "set",
+    "range",
+    "namespace",
+];
+
+/// A Jinja environment with the project's macros.
+pub(super) struct Engine {
+    env: Environment<'static>,
+    functions: Vec<String>,
+}
+
+/// A rendered template.
+pub(super) struct Rendered {
+    pub(super) text: String,
+    pub(super) recorded: Recorded,
+}
+
+impl Engine {
+    /// Builds the environment from the project's name, its vars and its macro files (path, text).
+    pub(super) fn new(
+        project: &str,
+        vars: Config,
+        env_vars: EnvVars,
+        files: &[(String, String)],
+        faults: &mut Faults,
+    ) -> Self {
+        let mut env = Environment::new();
+        env.set_auto_escape_callback(|_| AutoEscape::None);
+        env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
+        env.set_debug(true);
+        env.set_unknown_method_callback(python::method);
+        let mut packages: Vec<Package> = ["dbt", "dbt_utils", project]
+            .iter()
+            .map(|name| Package { name: (*name).to_owned(), ..Package::default() })
+            .collect();
+        for (package, file, text) in BUILT_IN {
+            if let Some(package) = packages.iter_mut().find(|known| known.name == package) {
+                package.add_file(&mut env, file, text, faults);
+            }
+        }
+        if let Some(own) = packages.last_mut() {
+            for (file, text) in files {
+                own.add_file(&mut env, file, text, faults);
+            }
+        }
+        let functions = install_macros(&mut env, packages);
+        mutable::install(&mut env);
+        functions::install(&mut env, vars, env_vars);
+        install_constants(&mut env, project);
+        Engine { env, functions }
+    }
+
+    /// Renders the text of a file.
+    ///
+    /// # Errors
+    /// The first fault of the template, with the file (a macro's file, when it is there) and the line.
+    pub(super) fn render(&self, file: &str, source: &str, session: Session) -> Result<Rendered, ProjectError> {
+        let session = Arc::new(session);
+        let source = mutable::wrap_literals(source);
+        let template = self.env.template_from_named_str(file, &source);
+        let text = template.and_then(|template| template.render(session.context()));
+        let text = text.map_err(|error| fault::explain(&error, file, &self.functions))?;
+        Ok(Rendered { text, recorded: session.take_recorded() })
+    }
+
+    /// Evaluates one expression, as `ref('x')`.
+    ///
+    /// # Errors
+    /// As [`Engine::render`].
+    pub(super) fn evaluate(
+        &self,
+        file: &str,
+        expression: &str,
+        session: Session,
+    ) -> Result<(Value, Recorded), ProjectError> {
+        let session = Arc::new(session);
+        let compiled = self.env.compile_expression(expression);
+        let value = compiled.and_then(|expression| expression.eval(session.context()));
+        let value = value.map_err(|error| {
+            let mut fault = fault::explain(&error, file, &self.functions);
+            if fault.file == file {
+                fault.line = None; // a line of the expression, not of the file
+            }
+            fault
+        })?;
+        Ok((value, session.take_recorded()))
+    }
+
+    /// Calls a generic test with named arguments; gives its SQL.
+    ///
+    /// # Errors
+    /// As [`Engine::render`].
+    pub(super) fn call_test(
+        &self,
+        file: &str,
+        (package, name): (Option<&str>, &str),
+        args: Vec<(String, Value)>,
+        session: Session,
+    ) -> Result<Rendered, ProjectError> {
+        let session = Arc::new(session);
+        let function = format!("test_{name}");
+        let args = [Value::from(args.into_iter().collect::<Kwargs>())];
+        let state =
+            self.env.template_from_named_str(file, "").and_then(|empty| empty.render_captured(session.context()));
+        let called = state.and_then(|mut state| {
+            state.with_state_mut(|state| match package.map(|package| state.lookup(package).unwrap_or_default()) {
+                Some(package) => package.call_method(state, &function, &args),
+                None => state.lookup(&function).unwrap_or_default().call(state, &args),
+            })
+        });
+        let text = called.map_err(|error| fault::explain(&error, file, &self.functions))?.to_string();
+        Ok(Rendered { text, recorded: session.take_recorded() })
+    }
+
+    /// Renders the texts with Jinja inside of a YAML value, as dbt does; values of the keys in `except` stay.
+    ///
+    /// # Errors
+    /// The first fault, with the file.
+    pub(super) fn render_json(&self, file: &str, json: Json, except: &[&str]) -> Result<Json, ProjectError> {
+        Ok(match json {
+            Json::String(text) if text.contains("{{") || text.contains("{%") => self.render_scalar(file, &text)?,
+            Json::Array(items) => Json::Array(
+                items.into_iter().map(|item| self.render_json(file, item, except)).collect::<Result<_, _>>()?,
+            ),
+            Json::Object(map) => {
+                let mut done = Config::new();
+                for (key, value) in map {
+                    let value =
+                        if except.contains(&key.as_str()) { value } else { self.render_json(file, value, except)? };
+                    done.insert(key, value);
+                }
+                Json::Object(done)
+            }
+            other => other,
+        })
+    }
+
+    /// A text that is one expression keeps the expression's type; any other becomes text.
+    fn render_scalar(&self, file: &str, text: &str) -> Result<Json, ProjectError> {
+        if let Some(expression) = sole_expression(text) {
+            return self.evaluate(file, expression, Session::default()).map(|(value, _)| jinja_to_json(&value));
+        }
+        let mut fault_without_line = |mut fault: ProjectError| {
+            fault.line = None;
+            fault
+        };
+        let rendered = self.render(file, text, Session::default()).map_err(&mut fault_without_line)?;
+        Ok(Json::String(rendered.text))
+    }
+
+    /// Whether there is a generic test of this name, with its package when that is given.
+    pub(super) fn has_test(&self, package: Option<&str>, name: &str) -> bool {
+        self.functions.contains(&test_function(package, name))
+    }
+
+    /// All generic tests, as they are named in property files.
+    pub(super) fn tests(&self) -> impl Iterator<Item = String> {
+        self.functions.iter().filter_map(|name| match name.split_once('.') {
+            Some((package, name)) => name.strip_prefix("test_").map(|name| format!("{package}.{name}")),
+            None => name.strip_prefix("test_").map(str::to_owned),
+        })
+    }
+}
+
+/// The macro behind a generic test.
+pub(super) fn test_function(package: Option<&str>, name: &str) -> String {
+    package.map_or_else(|| format!("test_{name}"), |package| format!("{package}.test_{name}"))
+}
+
+/// The expression of a text that is `{{ expression }}` and nothing else.
+pub(super) fn sole_expression(text: &str) -> Option<&str> {
+    let tags = blocks::tags(text);
+    let [tag] = &tags[..] else { return None };
+    let whole = text[..tag.range.start].trim().is_empty() && text[tag.range.end..].trim().is_empty();
+    (whole && tag.kind == blocks::TagKind::Expression).then(|| &text[tag.inner.clone()])
+}
+
+/// Makes macros global by their names (the project's last, so that they win) and packages by theirs.
+fn install_macros(env: &mut Environment<'static>, packages: Vec<Package>) -> Vec<String> {
+    let mut functions: Vec<String> = FUNCTIONS.iter().map(|name| (*name).to_owned()).collect();
+    for package in packages {
+        for (name, value) in &package.macros {
+            functions.push(format!("{}.{name}", package.name));
+            if package.name != "dbt_utils" {
+                env.add_global(name.clone(), value.clone());
+                functions.push(name.clone());
+            }
+        }
+        let unsupported: &'static [_] = if package.name == "dbt_utils" { &UNSUPPORTED } else { &[] };
+        env.add_global(package.name.clone(), Value::from_object(Namespace { package, unsupported }));
+    }
+    env.add_global("adapter", Value::from_object(Adapter));
+    functions
+}
+
+fn install_constants(env: &mut Environment<'static>, project: &str) {
+    let target = [("name", "sluice"), ("schema", DEFAULT_SCHEMA), ("type", "spark"), ("profile_name", project)];
+    let target = target.into_iter().map(|(key, value)| (key, Value::from(value)));
+    env.add_global("target", Value::from_pairs(target.chain([("threads", Value::from(1))])));
+    env.add_global("flags", Value::from_pairs([("FULL_REFRESH", false)]));
+    env.add_global("project_name", project.to_owned());
+    env.add_global("dbt_version", "1.10.0");
+    // Python's spellings, which Jinja2 takes too.
+    env.add_global("True", true);
+    env.add_global("False", false);
+    env.add_global("None", ());
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,127 @@
+//! What one rendering of one template knows and records.
+
+use std::collections::{HashMap, HashSet};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use minijinja::value::{Object, ObjectRepr, Value};
+use minijinja::{Error, ErrorKind, State};
+
+use super::super::relation::{Catalog, Relation};
+use super::super::values::{Config, json_to_jinja};
+
+/// Macros may call macros to this depth (in calls); deeper is taken for an endless recursion.
+const MACRO_DEPTH_MAX: usize = 48;
+
+/// The name under which templates carry their session.
+const SESSION: &str = "__session";
+
+/// What one rendering knows; templates reach it by the functions of dbt.
+#[derive(Debug, Default)]
+pub(crate) struct Session {
+    /// False while refs and configs are collected, true when the SQL is made; templates see it as `execute`.
+    pub(crate) execute: bool,
+    /// The tables behind `ref` and `source`.
+    pub(crate) catalog: Arc<Catalog>,
+    /// The table of the model that is rendered.
+    pub(crate) this: Option<Relation>,
+    /// The package and the name of the model that is rendered.
+    pub(crate) model: Config,
+    /// The model's config from `dbt_project.yml` and property files.
+    pub(crate) config: Config,
+    /// What a unit test replaces.
+    pub(crate) overrides: Overrides,
+    /// What the templates called; read with [`Session::recorded`].
+    pub(crate) record: Mutex<Recorded>,
+}
+
+/// What a unit test replaces while its model is rendered.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Overrides {
+    pub(crate) vars: Config,
+    pub(crate) env_vars: HashMap<String, String>,
+    /// Results of macros and of `is_incremental`.
+    pub(crate) macros: Config,
+    /// Ephemeral models that stand as tables, because the test gives their rows.
+    pub(crate) tables: HashSet<String>,
+}
+
+/// What templates called while they were rendered.
+#[derive(Debug, Default)]
+pub(crate) struct Recorded {
+    /// `ref` calls: package when given, and name.
+    pub(crate) refs: Vec<(Option<String>, String)>,
+    /// `source` calls: source and table.
+    pub(crate) sources: Vec<(String, String)>,
+    /// `config(...)` of the model itself.
+    pub(crate) config: Config,
+    pub(crate) warnings: Vec<String>,
+    returned: Option<Value>,
+    depth: usize,
+}
+
+impl Session {
+    /// The session of a running template.
+    pub(crate) fn of(state: &State<'_, '_>) -> Result<Arc<Session>, Error> {
+        let session = state.lookup(SESSION).and_then(|value| value.downcast_object::<Session>());
+        session.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "rendered outside of a session"))
+    }
+
+    /// The variables that every template and macro of this rendering sees.
+    pub(crate) fn context(self: &Arc<Self>) -> Value {
+        let mut pairs = vec![
+            (SESSION, Value::from_dyn_object(self.clone())),
+            ("execute", Value::from(self.execute)),
+            ("model", self.model.iter().map(|(k, v)| (k.as_str(), json_to_jinja(v))).collect()),
+        ];
+        if let Some(this) = &self.this {
+            pairs.push(("this", Value::from_object(this.clone())));
+        }
+        Value::from_pairs(pairs)
+    }
+
+    /// Access to what was recorded.
+    pub(crate) fn recorded(&self) -> MutexGuard<'_, Recorded> {
+        self.record.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Takes out what was recorded.
+    pub(crate) fn take_recorded(&self) -> Recorded {
+        std::mem::take(&mut *self.recorded())
+    }
+
+    /// Notes that a macro is entered; it is left when the result is dropped.
+    pub(crate) fn enter(self: &Arc<Self>, name: &str) -> Result<Entered, Error> {
+        let mut recorded = self.recorded();
+        if recorded.depth >= MACRO_DEPTH_MAX {
+            let text = format!("macros call each other more than {MACRO_DEPTH_MAX} deep, last \"{name}\"");
+            return Err(Error::new(ErrorKind::InvalidOperation, text));
+        }
+        recorded.depth += 1;
+        Ok(Entered(self.clone()))
+    }
+
+    /// Keeps the value of `return(...)` for the macro that is running.
+    pub(crate) fn set_returned(&self, value: Value) {
+        self.recorded().returned = Some(value);
+    }
+
+    /// The value of `return(...)`, if that is what ended the macro.
+    pub(crate) fn take_returned(&self) -> Option<Value> {
+        self.recorded().returned.take()
+    }
+}
+
+impl Object for Session {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+}
+
+/// A macro that is running.
+pub(crate) struct Entered(Arc<Session>);
+
+impl Drop for Entered {
+    fn drop(&mut self) {
+        self.0.recorded().depth -= 1;
+    }
+}
