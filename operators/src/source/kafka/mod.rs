@@ -16,6 +16,7 @@ mod failure;
 mod offsets;
 mod options;
 mod source;
+mod splits;
 mod topic;
 mod watch;
 

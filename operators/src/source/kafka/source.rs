@@ -14,7 +14,8 @@ use sluice_engine::source::{Polled, Position, Source, SourceContext};
 use super::config::{KafkaConfig, LostOffsets};
 use super::context::{Context, KafkaStatus, Reader};
 use super::failure::{self, Meaning};
-use super::offsets::{self, Range};
+use super::offsets;
+use super::splits::{Split, Splits};
 use super::watch::{Seen, Watch, Watched};
 use super::{options, topic};
 use crate::source::raw::{BATCH_BYTES_MAX, RawBatchBuilder};
@@ -41,62 +42,6 @@ struct Opened {
     splits: Splits,
     /// Positions when librdkafka said that one of them is not in the log, and the look that will show which.
     out_of_range: Option<(u64, Vec<(i32, i64)>)>,
-}
-
-/// One partition.
-#[derive(Debug, Clone, Copy)]
-struct Split {
-    partition: i32,
-    next: i64,
-    /// Where the log ended when it was last looked at.
-    log_end: i64,
-    /// Where to stop (`until_idle`); it is done once `next` is there.
-    stop: Option<i64>,
-}
-
-impl Split {
-    fn done(&self) -> bool {
-        self.stop.is_some_and(|stop| self.next >= stop)
-    }
-}
-
-/// A worker's partitions, found by number.
-#[derive(Debug, Default)]
-struct Splits {
-    list: Vec<Split>,
-    /// Partition -> place in the list plus one; 0 for those of other workers.
-    places: Vec<u32>,
-    /// How many are not done.
-    running: usize,
-}
-
-impl Splits {
-    fn add(&mut self, split: Split) {
-        let partition = split.partition as usize;
-        if self.places.len() <= partition {
-            self.places.resize(partition + 1, 0);
-        }
-        self.running += usize::from(!split.done());
-        self.list.push(split);
-        self.places[partition] = self.list.len() as u32;
-    }
-
-    #[inline]
-    fn get(&mut self, partition: i32) -> Option<&mut Split> {
-        let place = *self.places.get(partition as usize)?;
-        self.list.get_mut((place as usize).checked_sub(1)?)
-    }
-
-    /// Moves a partition's position forward; true when that has brought it to where it stops.
-    #[inline]
-    fn advance(&mut self, partition: i32, next: i64) -> bool {
-        let Some(split) = self.get(partition) else { return false };
-        let was_done = split.done();
-        split.next = split.next.max(next);
-        let stops = !was_done && split.done();
-        self.running -= usize::from(stops);
-        stops
-    }
 }
 
 impl KafkaSource {
@@ -188,8 +133,8 @@ impl KafkaSource {
 impl Opened {
     /// Hands librdkafka the partitions that are not done, from where they are. What it had fetched is dropped by it.
     fn assign(&self, topic: &str) -> Result<()> {
-        let mut list = TopicPartitionList::with_capacity(self.splits.list.len());
-        for split in self.splits.list.iter().filter(|s| !s.done()) {
+        let mut list = TopicPartitionList::new();
+        for split in self.splits.all().filter(|s| !s.done()) {
             let added = list.add_partition_offset(topic, split.partition, Offset::Offset(split.next));
             added.map_err(|e| Error::bug(format!("kafka topic {topic:?}: {} is no offset", split.next)).because(e))?;
         }
@@ -281,7 +226,7 @@ impl Opened {
     /// librdkafka does not say which partition it was: a look at the log does.
     fn find_out_of_range(&mut self) {
         if let (None, Some(watch)) = (&self.out_of_range, &self.watch) {
-            let positions = self.splits.list.iter().map(|s| (s.partition, s.next)).collect();
+            let positions = self.splits.all().map(|s| (s.partition, s.next)).collect();
             self.out_of_range = Some((watch.look(), positions));
         }
     }
@@ -298,27 +243,17 @@ impl Opened {
             let start = offsets::go_on_from(config, next, *range)?;
             if start.next != next {
                 status.count_lost(start.lost);
-                self.replace(partition, start.next, *range);
+                self.splits.replace(partition, start.next, range.end);
             }
         }
         Ok(true)
-    }
-
-    fn replace(&mut self, partition: i32, next: i64, range: Range) {
-        let Some(split) = self.splits.get(partition) else { return };
-        let was_done = split.done();
-        split.next = next;
-        split.stop = split.stop.map(|stop| stop.min(range.end));
-        let done = split.done();
-        self.splits.running += usize::from(was_done);
-        self.splits.running -= usize::from(done);
     }
 }
 
 impl Source for KafkaSource {
     fn open(&mut self, resume: &Position) -> Result<()> {
         let mut opened = self.connect(resume)?;
-        if !self.place.until_idle || opened.splits.running > 0 {
+        if !self.place.until_idle || opened.splits.running() > 0 {
             opened.assign(&self.config.topic)?;
             let watched = Watched {
                 topic: self.config.topic.clone(),
@@ -350,16 +285,14 @@ impl Source for KafkaSource {
         if let Some(why) = self.status.refused_for_good() {
             return Err(failure::refused(&self.config.connection, &why));
         }
-        let running = self.opened.as_ref().map_or(0, |o| o.splits.running);
+        let running = self.opened.as_ref().map_or(0, |o| o.splits.running());
         Ok(if self.place.until_idle && running == 0 { Polled::End } else { Polled::Idle })
     }
 
     fn position(&self) -> Position {
         let Some(opened) = &self.opened else { return Position::default() };
         let cluster = opened.cluster.as_deref();
-        Position(
-            opened.splits.list.iter().map(|s| (s.partition.to_string(), offsets::position(s.next, cluster))).collect(),
-        )
+        Position(opened.splits.all().map(|s| (s.partition.to_string(), offsets::position(s.next, cluster))).collect())
     }
 
     fn acknowledge(&mut self, position: &Position) {
@@ -382,7 +315,6 @@ impl Source for KafkaSource {
 
     fn lag_rows(&self) -> Option<u64> {
         let opened = self.opened.as_ref()?;
-        let lag = |s: &Split| u64::try_from(s.stop.unwrap_or(s.log_end) - s.next).unwrap_or(0);
-        Some(opened.splits.list.iter().map(lag).sum())
+        Some(opened.splits.all().map(Split::lag).sum())
     }
 }
