@@ -35,6 +35,8 @@ pub struct Store {
     root: Arc<dyn ObjectStore>,
     /// Rooted at the lake: what everything else uses.
     lake: Arc<dyn ObjectStore>,
+    /// Where the lake lies below `root`.
+    prefix: Path,
     /// The lake's address; ends with a slash.
     url: Url,
     kind: Kind,
@@ -68,8 +70,13 @@ impl Store {
     }
 
     fn over(root: Arc<dyn ObjectStore>, prefix: Path, url: Url, kind: Kind) -> Store {
-        let lake: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(root.clone(), prefix));
-        Store { root, lake, url, kind }
+        let lake: Arc<dyn ObjectStore> = Arc::new(PrefixStore::new(root.clone(), prefix.clone()));
+        Store { root, lake, prefix, url, kind }
+    }
+
+    /// The same lake, its files seen through another object store: for tests and simulations that let calls fail.
+    pub fn through(&self, wrap: impl FnOnce(Arc<dyn ObjectStore>) -> Arc<dyn ObjectStore>) -> Store {
+        Store::over(wrap(self.root.clone()), self.prefix.clone(), self.url.clone(), self.kind.clone())
     }
 
     /// The lake's address, ending with a slash.
@@ -181,9 +188,7 @@ impl Store {
         match &self.kind {
             Kind::Local(lake) => local::sweep_temp(lake.join(parse_path(folder)?.as_ref())).await,
             Kind::Hdfs(hdfs) => {
-                let lake = Path::from_url_path(self.url.path())
-                    .map_err(|e| not_usable(self.url.as_str(), "its path cannot be used").because(e))?;
-                let below: Path = lake.parts().chain(parse_path(folder)?.parts()).collect();
+                let below: Path = self.prefix.parts().chain(parse_path(folder)?.parts()).collect();
                 hdfs.sweep_temp(&below).await.map_err(|e| self.failed("sweep temporary files in", folder, e))
             }
         }

@@ -14,7 +14,9 @@ use serde_json::json;
 use sluice_engine::{Committer, Error, ErrorKind, Part, Result, Token};
 
 use super::config::{DeltaConfig, WriteMode};
+use super::index::KeyIndex;
 use super::log::{Appended, TableLog};
+use super::rewrite::Deletes;
 use super::schema::TableSchema;
 use super::sink::DeltaPart;
 use super::token::{CommitToken, RowCounts};
@@ -36,14 +38,20 @@ pub struct DeltaCommitter {
     pub(super) schema: Arc<TableSchema>,
     pub(super) generation: u64,
     pub(super) log: TableLog,
+    /// Where each key is; only for tables whose rows are taken back often.
+    pub(super) index: Option<KeyIndex>,
 }
 
 impl DeltaCommitter {
     pub(super) fn new(config: Arc<DeltaConfig>, schema: Arc<TableSchema>, generation: u64) -> Result<Self> {
         let follow_files = config.mode != WriteMode::Append;
+        let index = match config.mode {
+            WriteMode::Upsert if !schema.key.is_empty() => Some(KeyIndex::new(&schema)?),
+            _ => None,
+        };
         let log_store = config.store.log_store(&config.path)?;
         let log = TableLog::new(log_store, config.app_id.clone(), config.label(), follow_files);
-        Ok(Self { config, schema, generation, log })
+        Ok(Self { config, schema, generation, log, index })
     }
 
     async fn seal_parts(&mut self, epoch: u64, parts: Vec<Part>) -> Result<Token> {
@@ -56,11 +64,16 @@ impl DeltaCommitter {
             deletes.extend(part.deletes);
             added += part.rows;
         }
-        let _ = epoch;
-        if !deletes.is_empty() {
-            return Err(Error::bug("taking rows back is not there yet"));
+        if deletes.is_empty() {
+            return CommitToken::new(adds, Vec::new(), RowCounts { added, removed: 0 }).to_json();
         }
-        CommitToken::new(adds, Vec::new(), RowCounts { added, removed: 0 }).to_json()
+        let deletes = Deletes::new(&self.schema, &deletes)?;
+        let removed = deletes.rows();
+        if !self.log.refresh().await? {
+            return Err(Error::config("the table has gone; restart the pipeline, which makes it anew"));
+        }
+        let rewritten = self.take_out(epoch, adds, deletes).await?;
+        CommitToken::new(rewritten.adds, rewritten.removes, RowCounts { added, removed }).to_json()
     }
 
     /// Commits the token unless the log says that it has been. Every outcome that is not clean leads back to the log.

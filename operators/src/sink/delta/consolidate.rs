@@ -29,7 +29,8 @@ impl RowCoder {
         Ok(self.converter.convert_columns(&columns)?)
     }
 
-    fn decode<'a>(&self, rows: impl Iterator<Item = &'a [u8]>) -> Result<RecordBatch> {
+    /// The rows that were encoded so.
+    pub(super) fn decode<'a>(&self, rows: impl Iterator<Item = &'a [u8]>) -> Result<RecordBatch> {
         let parser = self.converter.parser();
         let columns = self.converter.convert_rows(rows.map(|r| parser.parse(r)))?;
         Ok(RecordBatch::try_new(self.columns.clone(), columns)?)
@@ -93,6 +94,11 @@ impl Consolidated {
             }
         }
         Ok(())
+    }
+
+    /// The rows' encodings and weights.
+    pub(super) fn into_weights(self) -> (RowCoder, HashMap<Box<[u8]>, i64>) {
+        (self.coder, self.weights)
     }
 
     /// Takes everything out: batches of rows with their weights, in the rows' order, so that equal input gives equal files.

@@ -4,13 +4,13 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
+use bytes::Bytes;
 use chrono::Utc;
 use deltalake::kernel::Add;
 use sluice_engine::Result;
 
 use super::partition::{PartitionValues, folder, named, split};
 use super::schema::TableSchema;
-use super::upload::Uploads;
 use super::writer::{Encoding, FILE_SUFFIX, FinishedFile, OpenFile};
 
 /// Open files of one writer; the one that was idle longest is closed for another.
@@ -28,9 +28,13 @@ pub(super) struct Files {
     made: u64,
     turn: u64,
     open: HashMap<PartitionValues, (OpenFile, u64)>,
+    full: Vec<FullFile>,
     adds: Vec<Add>,
     rows: u64,
 }
+
+/// A file that wants to be uploaded: path below the table, and content.
+pub(super) type FullFile = (String, Bytes);
 
 /// The files made, as the log's actions, and the rows in them.
 pub(super) struct Made {
@@ -54,40 +58,46 @@ impl Files {
             made: 0,
             turn: 0,
             open: HashMap::new(),
+            full: Vec::new(),
             adds: Vec::new(),
             rows: 0,
         }
     }
 
-    /// Adds rows; files that are full go to `uploads` at once.
-    pub(super) fn write(&mut self, rows: &RecordBatch, uploads: &mut Uploads) -> Result<()> {
+    /// Adds rows. Ask for [`Files::take_full`] after it.
+    pub(super) fn write(&mut self, rows: &RecordBatch) -> Result<()> {
         for (values, rows) in split(&self.schema, rows)? {
             self.turn += 1;
             if !self.open.contains_key(&values) {
-                self.make_room(uploads)?;
+                self.make_room()?;
                 self.open.insert(values.clone(), (self.encoding.begin()?, 0));
             }
             let (file, used) = self.open.get_mut(&values).expect("it is there or has just been put there");
             *used = self.turn;
             file.write(&rows)?;
             if file.file_bytes() >= self.target_file_bytes {
-                self.close(&values, uploads)?;
+                self.close(&values)?;
             }
         }
         while self.open_bytes() > OPEN_BYTES_MAX {
             let biggest = self.open.iter().max_by_key(|(_, (f, _))| f.memory_bytes()).map(|(v, _)| v.clone());
             let Some(biggest) = biggest else { break };
-            self.close(&biggest, uploads)?;
+            self.close(&biggest)?;
         }
         Ok(())
     }
 
-    /// Closes all files and hands over what was made since the last call.
-    pub(super) fn finish(&mut self, uploads: &mut Uploads) -> Result<Made> {
+    /// The files that have become full since the last call: upload them.
+    pub(super) fn take_full(&mut self) -> Vec<FullFile> {
+        std::mem::take(&mut self.full)
+    }
+
+    /// Closes all files and says what was made since the last call. Ask for [`Files::take_full`] after it.
+    pub(super) fn finish(&mut self) -> Result<Made> {
         let mut open: Vec<PartitionValues> = self.open.keys().cloned().collect();
         open.sort();
         for values in open {
-            self.close(&values, uploads)?;
+            self.close(&values)?;
         }
         Ok(Made { adds: std::mem::take(&mut self.adds), rows: std::mem::take(&mut self.rows) })
     }
@@ -96,16 +106,16 @@ impl Files {
         self.open.values().map(|(f, _)| f.memory_bytes()).sum()
     }
 
-    fn make_room(&mut self, uploads: &mut Uploads) -> Result<()> {
+    fn make_room(&mut self) -> Result<()> {
         while self.open.len() >= OPEN_FILES_MAX {
             let idle = self.open.iter().min_by_key(|(_, (_, used))| *used).map(|(v, _)| v.clone());
             let Some(idle) = idle else { break };
-            self.close(&idle, uploads)?;
+            self.close(&idle)?;
         }
         Ok(())
     }
 
-    fn close(&mut self, values: &PartitionValues, uploads: &mut Uploads) -> Result<()> {
+    fn close(&mut self, values: &PartitionValues) -> Result<()> {
         let Some((file, _)) = self.open.remove(values) else { return Ok(()) };
         let file = file.finish()?;
         let name = format!("part-{}-{:05}-{}{FILE_SUFFIX}", self.writer, self.made, uuid::Uuid::new_v4());
@@ -113,7 +123,8 @@ impl Files {
         self.made += 1;
         self.rows += file.rows;
         self.adds.push(add_action(&self.schema, &path, values, &file));
-        uploads.begin(&path, file.bytes)
+        self.full.push((path, file.bytes));
+        Ok(())
     }
 }
 

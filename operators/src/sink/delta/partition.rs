@@ -21,12 +21,21 @@ pub(super) type PartitionValues = Vec<Option<String>>;
 
 /// Rows of a table divided by partition: for each partition its rows, without the partition columns.
 pub(super) fn split(schema: &TableSchema, rows: &RecordBatch) -> Result<Vec<(PartitionValues, RecordBatch)>> {
-    let in_file = rows.project(&schema.data)?;
+    divide(schema, rows, &rows.project(&schema.data)?)
+}
+
+/// As [`split`], with all columns.
+pub(super) fn split_whole(schema: &TableSchema, rows: &RecordBatch) -> Result<Vec<(PartitionValues, RecordBatch)>> {
+    divide(schema, rows, rows)
+}
+
+/// Divides `what` by the partition values of `rows`, which are as many.
+fn divide(schema: &TableSchema, rows: &RecordBatch, what: &RecordBatch) -> Result<Vec<(PartitionValues, RecordBatch)>> {
     if rows.num_rows() == 0 {
         return Ok(Vec::new());
     }
     if schema.partition.is_empty() {
-        return Ok(vec![(Vec::new(), in_file)]);
+        return Ok(vec![(Vec::new(), what.clone())]);
     }
     let columns: Vec<ArrayRef> = schema.partition.iter().map(|&i| rows.column(i).clone()).collect();
     let runs = partition(&columns)?.ranges();
@@ -37,7 +46,25 @@ pub(super) fn split(schema: &TableSchema, rows: &RecordBatch) -> Result<Vec<(Par
         let key = values.iter().map(|v| v.is_valid(i).then(|| v.value(i).to_string())).collect();
         groups.entry(key).or_default().push(run);
     }
-    groups.into_iter().map(|(key, runs)| Ok((key, gather(&in_file, &runs)?))).collect()
+    groups.into_iter().map(|(key, runs)| Ok((key, gather(what, &runs)?))).collect()
+}
+
+/// A file's partition values as this program would write them, whoever wrote them.
+pub(super) fn canonical(schema: &TableSchema, named: &HashMap<String, Option<String>>) -> Result<PartitionValues> {
+    let columns = schema.partition.iter().map(|&i| schema.table.field(i));
+    columns
+        .map(|column| {
+            let value = named.get(column.name()).cloned().flatten().filter(|v| !v.is_empty());
+            match (value, column.data_type()) {
+                (Some(value), DataType::Timestamp(..)) => {
+                    let parsed = cast(&(Arc::new(StringArray::from(vec![value])) as ArrayRef), column.data_type())?;
+                    let text = log_values(&parsed)?;
+                    Ok(text.is_valid(0).then(|| text.value(0).to_string()))
+                }
+                (value, _) => Ok(value),
+            }
+        })
+        .collect()
 }
 
 fn gather(rows: &RecordBatch, runs: &[Range<usize>]) -> Result<RecordBatch> {

@@ -32,7 +32,7 @@ impl DeltaCommitter {
     }
 
     /// After it the table is there and fits the model.
-    async fn make_or_check(&mut self) -> Result<()> {
+    pub(super) async fn make_or_check(&mut self) -> Result<()> {
         let mut last = None;
         for _ in 0..CREATE_TRIES_MAX {
             let outcome = if !self.log.refresh().await? {

@@ -61,31 +61,36 @@ impl DeltaSink {
             return changes.add(&rows, |i| batch.weight(i));
         }
         let Some(weights) = batch.weights().filter(|w| w.values().iter().any(|&w| w != 1)) else {
-            return self.files.write(&rows, &mut self.uploads);
+            self.files.write(&rows)?;
+            return self.upload_full();
         };
         if self.config.mode == WriteMode::Append && weights.values().iter().any(|&w| w < 0) {
             return Err(Error::bug("a row was taken back from a table that rows are only added to"));
         }
-        let (files, uploads) = (&mut self.files, &mut self.uploads);
-        for_each_expanded(&rows, weights.values(), |rows| files.write(&rows, uploads))?;
-        let taken_back: Vec<i64> = weights.values().iter().map(|w| w.saturating_neg()).collect();
-        for_each_expanded(&rows, &taken_back, |rows| {
+        self.write_weighted(&rows, weights.values())
+    }
+
+    /// Rows of weights above zero go to files, the others are kept for the committer to take out.
+    fn write_weighted(&mut self, rows: &RecordBatch, weights: &[i64]) -> Result<()> {
+        for_each_expanded(rows, weights, |rows| {
+            self.files.write(&rows)?;
+            self.upload_full()
+        })?;
+        let taken_back: Vec<i64> = weights.iter().map(|w| w.saturating_neg()).collect();
+        for_each_expanded(rows, &taken_back, |rows| {
             self.deletes.push(rows);
             Ok(())
         })
     }
 
+    fn upload_full(&mut self) -> Result<()> {
+        self.files.take_full().into_iter().try_for_each(|(path, bytes)| self.uploads.begin(&path, bytes))
+    }
+
     fn write_changes(&mut self) -> Result<()> {
         let Some(changes) = &mut self.changes else { return Ok(()) };
-        for (rows, weights) in changes.drain()? {
-            for_each_expanded(&rows, &weights, |rows| self.files.write(&rows, &mut self.uploads))?;
-            let taken_back: Vec<i64> = weights.iter().map(|w| w.saturating_neg()).collect();
-            for_each_expanded(&rows, &taken_back, |rows| {
-                self.deletes.push(rows);
-                Ok(())
-            })?;
-        }
-        Ok(())
+        let changes = changes.drain()?;
+        changes.iter().try_for_each(|(rows, weights)| self.write_weighted(rows, weights))
     }
 }
 
@@ -97,7 +102,8 @@ impl Sink for DeltaSink {
     fn prepare(&mut self, _epoch: u64) -> Result<PrepareFuture> {
         let label = self.config.label();
         self.write_changes().map_err(|e| e.at(&label))?;
-        let made = self.files.finish(&mut self.uploads).map_err(|e| e.at(&label))?;
+        let made = self.files.finish().map_err(|e| e.at(&label))?;
+        self.upload_full()?;
         let part = DeltaPart { adds: made.adds, rows: made.rows, deletes: std::mem::take(&mut self.deletes) };
         let uploads = self.uploads.take();
         Ok(Box::pin(async move {

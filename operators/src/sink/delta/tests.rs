@@ -1,4 +1,8 @@
 //! The sink as a whole, over a local folder.
 
 mod append;
+mod changes;
+mod faults;
+mod model;
+mod overwrite;
 mod table;

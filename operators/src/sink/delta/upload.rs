@@ -10,6 +10,7 @@ use sluice_engine::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
+use super::files::FullFile;
 use crate::store::store_error;
 
 /// Bytes that one worker's uploads hold at most; a bigger file goes alone.
@@ -36,7 +37,7 @@ impl Uploads {
     /// Begins an upload; waits before that until there is room for its bytes. Must not be called on the async runtime
     /// itself.
     pub(super) fn begin(&mut self, path: &str, bytes: Bytes) -> Result<()> {
-        let location = Path::parse(path).map_err(|e| Error::bug(format!("{path} is not a path")).because(e))?;
+        let location = location(path)?;
         let seat = Room::take(&self.room, bytes.len());
         let objects = self.objects.clone();
         self.running.push(self.runtime.spawn(async move {
@@ -64,8 +65,20 @@ pub(super) async fn finish_all(uploads: Vec<JoinHandle<Result<()>>>) -> Result<(
     Ok(())
 }
 
+/// Writes files one after the other, each again after a failure.
+pub(super) async fn put_files(objects: &Arc<dyn ObjectStore>, files: Vec<FullFile>) -> Result<()> {
+    for (path, bytes) in files {
+        put_with_retries(objects.as_ref(), &location(&path)?, bytes).await?;
+    }
+    Ok(())
+}
+
+fn location(path: &str) -> Result<Path> {
+    Path::parse(path).map_err(|e| Error::bug(format!("{path} is not a path")).because(e))
+}
+
 /// Writes a data file, again after a failure.
-pub(super) async fn put_with_retries(objects: &dyn ObjectStore, location: &Path, bytes: Bytes) -> Result<()> {
+async fn put_with_retries(objects: &dyn ObjectStore, location: &Path, bytes: Bytes) -> Result<()> {
     let mut pause = Duration::from_millis(UPLOAD_PAUSE_MS);
     for tried in 1.. {
         match objects.put(location, bytes.clone().into()).await {
