@@ -1,3 +1,9 @@
 //! sluice, the product: a dbt project and `sluice.yml` become a graph, and the graph a daemon with a command line.
 
+pub mod cli;
+pub mod compile;
+pub mod daemon;
+pub mod lake;
+pub mod project;
+pub mod sources;
 pub mod sql;

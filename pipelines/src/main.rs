@@ -1,2 +1,10 @@
-//! sluice
-fn main() {}
+//! The command `sluice`.
+
+use std::process::ExitCode;
+
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
+fn main() -> ExitCode {
+    sluice_pipelines::cli::main()
+}

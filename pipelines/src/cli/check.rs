@@ -1,0 +1,73 @@
+//! `sluice check`.
+
+use clap::Args;
+use sluice_engine::Error;
+use sluice_operators::sink::clickhouse::check as check_clickhouse;
+use sluice_operators::source::kafka::topic_partitions;
+
+use super::{Failure, Outcome, ProjectDir, opened, output};
+use crate::compile::{How, Pipeline, clickhouse_config};
+use crate::project::SourceSettings;
+use crate::sources::connection;
+
+/// Everything that can be known before running.
+#[derive(Debug, Args)]
+pub struct CheckArgs {
+    #[command(flatten)]
+    project: ProjectDir,
+    /// Do not ask Kafka and ClickHouse.
+    #[arg(long)]
+    offline: bool,
+}
+
+pub async fn check(args: CheckArgs) -> Outcome {
+    let pipeline = opened::open(&args.project.project).await?;
+    let mut faults: Vec<Error> = Vec::new();
+    if !args.offline {
+        check_topics(&pipeline, &mut faults).await;
+        check_tables(&pipeline, &mut faults).await;
+    }
+    if !faults.is_empty() {
+        faults.iter().for_each(|f| output::error(&f.to_string()));
+        return Err(Failure::Told);
+    }
+    let refreshed = pipeline.models.values().filter(|m| matches!(m.how, How::Refresh { .. })).count();
+    output::say(&format!(
+        "ok: {} streams, {} seeds, {} models ({} as streams, {refreshed} by refresh), {} data tests",
+        pipeline.streams.len(),
+        pipeline.seeds.len(),
+        pipeline.models.len(),
+        pipeline.models.len() - refreshed,
+        pipeline.project.tests.len()
+    ));
+    Ok(())
+}
+
+async fn check_topics(pipeline: &Pipeline, faults: &mut Vec<Error>) {
+    for stream in &pipeline.streams {
+        let Some(SourceSettings::Kafka(kafka)) = pipeline.project.settings.sources.get(&stream.source) else { continue };
+        if kafka.create {
+            continue;
+        }
+        let (connection, topic) = (connection(kafka, &stream.source), stream.topic.clone());
+        let asked = tokio::task::spawn_blocking(move || topic_partitions(&connection, &topic)).await;
+        match asked {
+            Ok(Ok(_)) => {}
+            Ok(Err(fault)) => faults.push(fault),
+            Err(e) => faults.push(Error::bug("asking Kafka panicked").because(e)),
+        }
+    }
+}
+
+async fn check_tables(pipeline: &Pipeline, faults: &mut Vec<Error>) {
+    for model in pipeline.models.values().filter(|m| m.clickhouse) {
+        let Some(config) = clickhouse_config(pipeline, model) else { continue };
+        if let Err(fault) = check_clickhouse(&config).await {
+            let away = fault.kind() == sluice_engine::ErrorKind::Transient;
+            faults.push(fault);
+            if away {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,146 @@
+//! The command line.
+
+mod check;
+mod demo;
+mod init;
+mod opened;
+mod output;
+mod plan;
+mod query;
+mod run;
+mod simulate;
+mod status;
+mod test;
+
+use std::path::PathBuf;
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+use sluice_engine::{Error, ErrorKind};
+
+use crate::project::ProjectErrors;
+
+/// The work failed.
+const FAILED: u8 = 1;
+/// The command or the project is wrong.
+const WRONG: u8 = 2;
+
+/// A dbt project of Spark SQL, run as a stream: Kafka to Delta tables (bronze, silver, gold) and ClickHouse, in one process.
+#[derive(Debug, Parser)]
+#[command(name = "sluice", version, arg_required_else_help = true, after_help = AFTER_HELP)]
+struct Command {
+    #[command(subcommand)]
+    verb: Verb,
+    /// Say more (-v) or much more (-vv) of what happens.
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    verbose: u8,
+}
+
+const AFTER_HELP: &str = "\
+Begin with:
+  sluice demo --events 200000      see it work, with nothing else installed
+  sluice init my-project           a project of your own that runs
+  sluice check --project my-project && sluice plan --project my-project
+  sluice run --project my-project  keep every table up to date, until Ctrl-C
+
+Exit status: 0 done, 1 the work failed, 2 the command or the project is wrong.";
+
+/// Where the project is.
+#[derive(Debug, Clone, Args)]
+struct ProjectDir {
+    /// The project's folder: a dbt project and sluice.yml.
+    #[arg(long, value_name = "DIR", default_value = ".")]
+    project: PathBuf,
+}
+
+#[derive(Debug, Subcommand)]
+enum Verb {
+    /// Simulated events through the whole pipeline into a local folder; needs nothing else.
+    Demo(demo::DemoArgs),
+    /// Write a new project that runs.
+    Init(init::InitArgs),
+    /// Everything that can be known before running: SQL, types, streams, tables. One error for each fault.
+    Check(check::CheckArgs),
+    /// Show how each model is kept up to date, and why.
+    Plan(plan::PlanArgs),
+    /// Keep every table up to date until stopped (Ctrl-C or SIGTERM commits and ends).
+    Run(run::RunArgs),
+    /// Bring every table up to date once, run the data tests, and end.
+    Build(run::BuildArgs),
+    /// Run the project's data tests over the tables.
+    Test(test::TestArgs),
+    /// Simulate events, to Kafka or to files.
+    Simulate(simulate::SimulateArgs),
+    /// SQL over the tables.
+    #[command(after_help = query::AFTER_HELP)]
+    Query(query::QueryArgs),
+    /// What the tables hold and how far the sources were read.
+    Status(status::StatusArgs),
+}
+
+/// What a command ends with when it does not succeed.
+#[derive(Debug)]
+enum Failure {
+    Project(ProjectErrors),
+    Work(Error),
+    /// Already told; only the exit status is left.
+    Told,
+}
+
+impl From<Error> for Failure {
+    fn from(error: Error) -> Self {
+        Failure::Work(error)
+    }
+}
+
+impl From<ProjectErrors> for Failure {
+    fn from(errors: ProjectErrors) -> Self {
+        Failure::Project(errors)
+    }
+}
+
+type Outcome = Result<(), Failure>;
+
+/// Runs the command line of this process.
+pub fn main() -> ExitCode {
+    let command = Command::parse();
+    output::start_logging(command.verbose);
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("async").build();
+    let runtime = match runtime {
+        Ok(runtime) => runtime,
+        Err(e) => {
+            output::error(&format!("no threads could be started: {e}"));
+            return ExitCode::from(FAILED);
+        }
+    };
+    let outcome = runtime.block_on(run_verb(command.verb));
+    // What still runs in the background (a connection that is retried) must not hold the process.
+    runtime.shutdown_timeout(std::time::Duration::from_secs(2));
+    match outcome {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Failure::Told) => ExitCode::from(FAILED),
+        Err(Failure::Project(errors)) => {
+            errors.0.iter().for_each(|e| output::error(&e.to_string()));
+            ExitCode::from(WRONG)
+        }
+        Err(Failure::Work(error)) => {
+            output::error(&error.to_string());
+            ExitCode::from(if error.kind() == ErrorKind::Config { WRONG } else { FAILED })
+        }
+    }
+}
+
+async fn run_verb(verb: Verb) -> Outcome {
+    match verb {
+        Verb::Demo(args) => demo::demo(args).await,
+        Verb::Init(args) => init::init(args),
+        Verb::Check(args) => check::check(args).await,
+        Verb::Plan(args) => plan::plan(args).await,
+        Verb::Run(args) => run::run(args).await,
+        Verb::Build(args) => run::build(args).await,
+        Verb::Test(args) => test::test(args).await,
+        Verb::Simulate(args) => simulate::simulate(args).await,
+        Verb::Query(args) => query::query(args).await,
+        Verb::Status(args) => status::status(args).await,
+    }
+}

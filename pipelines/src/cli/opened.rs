@@ -1,0 +1,31 @@
+//! A project that a command works on.
+
+use std::path::Path;
+use std::sync::Arc;
+
+use sluice_engine::{Error, Result};
+use sluice_operators::store::Store;
+
+use super::{Failure, output};
+use crate::compile::{Pipeline, plan_project};
+use crate::project::Project;
+
+/// Loads and plans the project in a folder; its warnings are shown.
+pub async fn open(dir: &Path) -> Result<Arc<Pipeline>, Failure> {
+    let project = Project::load(dir, |name| std::env::var(name).ok())?;
+    project.warnings.iter().for_each(|w| output::warning(w));
+    Ok(Arc::new(plan_project(project).await?))
+}
+
+/// The lake of a project. A relative folder is below the project's.
+pub fn lake(pipeline: &Pipeline) -> Result<Store> {
+    let lake = &pipeline.project.settings.lake;
+    let url = if lake.contains("://") || Path::new(lake).is_absolute() {
+        lake.clone()
+    } else {
+        let root = std::path::absolute(&pipeline.project.root)
+            .map_err(|e| Error::config(format!("the folder {} cannot be used: {e}", pipeline.project.root.display())))?;
+        root.join(lake.trim_start_matches("./")).to_string_lossy().into_owned()
+    };
+    Store::open(&url)
+}

@@ -1,0 +1,92 @@
+//! `sluice plan`: how each model is kept up to date, and why.
+
+use clap::Args;
+use serde_json::json;
+
+use super::{Outcome, ProjectDir, opened, output};
+use crate::compile::{How, ModelPlan};
+use crate::sql::op::{Op, Retractions};
+
+/// Show how each model is kept up to date.
+#[derive(Debug, Args)]
+pub struct PlanArgs {
+    #[command(flatten)]
+    project: ProjectDir,
+    /// As JSON, for programs.
+    #[arg(long)]
+    json: bool,
+}
+
+pub async fn plan(args: PlanArgs) -> Outcome {
+    let pipeline = opened::open(&args.project.project).await?;
+    if args.json {
+        let models: Vec<_> = pipeline.models.values().map(as_json).collect();
+        let streams: Vec<_> =
+            pipeline.streams.iter().map(|s| json!({"table": s.table, "topic": s.topic, "source": s.source})).collect();
+        output::say(&json!({"pipeline": pipeline.project.name, "streams": streams, "models": models}).to_string());
+        return Ok(());
+    }
+    for stream in &pipeline.streams {
+        output::say(&format!("{:<34} {:<10} from {}", stream.table, "stream", stream.topic));
+    }
+    for seed in &pipeline.seeds {
+        output::say(&format!("{:<34} {:<10} {} rows", seed.table, "seed", seed.rows.num_rows()));
+    }
+    for model in pipeline.models.values() {
+        let to = if model.clickhouse { "; to ClickHouse" } else { "" };
+        output::say(&format!("{:<34} {:<10} {}{to}", model.table, model.strategy().name(), why(model)));
+    }
+    Ok(())
+}
+
+fn as_json(model: &ModelPlan) -> serde_json::Value {
+    json!({
+        "name": model.name,
+        "table": model.table,
+        "file": model.file,
+        "strategy": model.strategy().name(),
+        "why": why(model),
+        "key": model.key,
+        "partition_by": model.partition_by,
+        "clickhouse": model.clickhouse,
+        "columns": model.schema.fields().iter().map(|f| json!({"name": f.name(), "type": f.data_type().to_string()})).collect::<Vec<_>>(),
+    })
+}
+
+/// What a model keeps and why.
+fn why(model: &ModelPlan) -> String {
+    match &model.how {
+        How::Refresh { reason } => format!("a full query on a timer, because of: {reason}"),
+        How::Stream(op) => {
+            let mut parts = Vec::new();
+            describe(op, &mut parts);
+            let taken_back = match model.retractions {
+                Retractions::None => "rows only come",
+                Retractions::Rare => "rows are seldom taken back",
+                Retractions::Frequent => "rows are replaced as they change",
+            };
+            parts.push(taken_back.into());
+            parts.join("; ")
+        }
+    }
+}
+
+fn describe(op: &Op, parts: &mut Vec<String>) {
+    for input in op.inputs() {
+        describe(input, parts);
+    }
+    match op {
+        Op::Aggregate { spec, windowed, .. } if spec.calls.is_empty() => {
+            parts.push(format!("state per {} (distinct rows)", if *windowed { "window" } else { "group" }));
+        }
+        Op::Aggregate { spec, windowed, .. } => {
+            parts.push(format!("state per {} ({} aggregates)", if *windowed { "window" } else { "group" }, spec.calls.len()));
+        }
+        Op::Dedupe { spec, .. } => {
+            let keys: Vec<&str> = spec.keys.iter().map(|k| spec.schema.field(*k).name().as_str()).collect();
+            parts.push(format!("the first row per ({})", keys.join(", ")));
+        }
+        Op::Join { spec, .. } => parts.push(format!("{:?} join, both sides kept by key", spec.kind).to_lowercase()),
+        _ => {}
+    }
+}

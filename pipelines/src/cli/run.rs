@@ -1,0 +1,83 @@
+//! `sluice run` and `sluice build`.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use clap::Args;
+use sluice_engine::runtime::StopHandle;
+
+use super::{Outcome, ProjectDir, opened, output, test};
+use crate::compile::Pipeline;
+use crate::daemon::{RunOptions, run_pipeline};
+
+/// Keep every table up to date.
+#[derive(Debug, Args)]
+pub struct RunArgs {
+    #[command(flatten)]
+    project: ProjectDir,
+    /// End once everything that was in the sources at the start is committed.
+    #[arg(long)]
+    until_idle: bool,
+}
+
+/// Bring every table up to date once, run the data tests, and end.
+#[derive(Debug, Args)]
+pub struct BuildArgs {
+    #[command(flatten)]
+    project: ProjectDir,
+    /// Only test these models (a dbt selector). All tables are brought up to date in any case: they agree with each other.
+    #[arg(long, value_name = "SELECTOR")]
+    select: Option<String>,
+}
+
+pub async fn run(args: RunArgs) -> Outcome {
+    let pipeline = opened::open(&args.project.project).await?;
+    run_here(pipeline, RunOptions { until_idle: args.until_idle, ..RunOptions::default() }).await
+}
+
+pub async fn build(args: BuildArgs) -> Outcome {
+    let pipeline = opened::open(&args.project.project).await?;
+    run_here(pipeline.clone(), RunOptions { until_idle: true, ..RunOptions::default() }).await?;
+    test::test_tables(&pipeline, args.select.as_deref()).await
+}
+
+/// Runs a pipeline in this process until it ends or a signal comes, and shows how it goes.
+pub async fn run_here(pipeline: Arc<Pipeline>, options: RunOptions) -> Outcome {
+    let store = opened::lake(&pipeline)?;
+    let started = Instant::now();
+    stop_on_signals(options.stop.clone());
+    let until_idle = options.until_idle;
+    let summary = run_pipeline(pipeline, store, options, || {
+        Box::new(move |epoch| {
+            tracing::info!(epoch = epoch.epoch, rows = epoch.rows, "committed");
+        })
+    })
+    .await?;
+    let seconds = started.elapsed().as_secs_f64();
+    output::note(&format!(
+        "{} rows in {seconds:.1} s, committed as epoch {}{}",
+        summary.rows,
+        summary.epoch,
+        if until_idle { "" } else { "; the next start goes on from here" }
+    ));
+    Ok(())
+}
+
+/// Ctrl-C and SIGTERM commit what was read and end the run; a second one ends the process at once.
+fn stop_on_signals(stop: StopHandle) {
+    tokio::spawn(async move {
+        use tokio::signal::unix::{SignalKind, signal};
+        let Ok(mut terminate) = signal(SignalKind::terminate()) else { return };
+        for round in 0..2 {
+            tokio::select! {
+                _ = tokio::signal::ctrl_c() => {}
+                _ = terminate.recv() => {}
+            }
+            if round == 1 {
+                std::process::exit(130);
+            }
+            output::note("stopping: committing what was read (once more to stop at once)");
+            stop.stop();
+        }
+    });
+}

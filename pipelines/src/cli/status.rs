@@ -1,0 +1,31 @@
+//! `sluice status`: what the newest manifest says.
+
+use clap::Args;
+use sluice_engine::checkpoint::newest;
+
+use super::{Outcome, ProjectDir, opened, output};
+
+/// What the tables hold and how far the sources were read.
+#[derive(Debug, Args)]
+pub struct StatusArgs {
+    #[command(flatten)]
+    project: ProjectDir,
+}
+
+pub async fn status(args: StatusArgs) -> Outcome {
+    let pipeline = opened::open(&args.project.project).await?;
+    let store = opened::lake(&pipeline)?;
+    let Some(manifest) = newest(&store, &pipeline.project.name).await? else {
+        output::say(&format!("pipeline {:?} has not committed anything yet in {}", pipeline.project.name, store.url()));
+        return Ok(());
+    };
+    output::say(&format!(
+        "pipeline {:?}: epoch {}, generation {}, in {}",
+        manifest.pipeline, manifest.epoch, manifest.generation, store.url()
+    ));
+    for (source, position) in &manifest.positions {
+        let splits: Vec<String> = position.0.iter().map(|(split, p)| format!("{split}:{}", p.next)).collect();
+        output::say(&format!("{source:<40} {}", splits.join(" ")));
+    }
+    Ok(())
+}

@@ -1,0 +1,72 @@
+//! `sluice test`: the project's data tests over the tables.
+
+use clap::Args;
+use datafusion::arrow::array::AsArray;
+use datafusion::arrow::compute::cast;
+use datafusion::arrow::datatypes::{DataType, Int64Type};
+use sluice_engine::{Error, Result};
+
+use super::{Failure, Outcome, ProjectDir, opened, output};
+use crate::compile::Pipeline;
+use crate::lake;
+use crate::project::{DataTest, NodeRef, Severity, select};
+
+/// Run the project's data tests over the tables.
+#[derive(Debug, Args)]
+pub struct TestArgs {
+    #[command(flatten)]
+    project: ProjectDir,
+    /// Only tests of these models (a dbt selector).
+    #[arg(long, value_name = "SELECTOR")]
+    select: Option<String>,
+}
+
+pub async fn test(args: TestArgs) -> Outcome {
+    let pipeline = opened::open(&args.project.project).await?;
+    test_tables(&pipeline, args.select.as_deref()).await
+}
+
+/// Runs the tests, says what failed, and sums up.
+pub async fn test_tables(pipeline: &Pipeline, selector: Option<&str>) -> Outcome {
+    let store = opened::lake(pipeline)?;
+    let context = lake::lake_session(pipeline, &store).await?;
+    let picked = match selector {
+        Some(selector) => Some(select(&pipeline.project, selector).map_err(Error::config)?),
+        None => None,
+    };
+    let wanted = |t: &&DataTest| match (&picked, &t.node) {
+        (None, _) => true,
+        (Some(picked), Some(NodeRef::Model(name))) => picked.contains(&name.as_str()),
+        (Some(_), _) => false,
+    };
+    let (mut passed, mut warned, mut failed) = (0, 0, 0);
+    for test in pipeline.project.tests.iter().filter(wanted) {
+        match failures(&context, test).await {
+            Ok(0) => passed += 1,
+            Ok(rows) if test.severity == Severity::Warn => {
+                warned += 1;
+                output::warning(&format!("data test {}: {rows} rows", test.name));
+            }
+            Ok(rows) => {
+                failed += 1;
+                output::error(&format!("data test {} failed: {rows} rows; see them with\n  {}", test.name, test.sql.trim()));
+            }
+            Err(error) => {
+                failed += 1;
+                output::error(&format!("data test {}: {error}", test.name));
+            }
+        }
+    }
+    output::say(&format!("data tests: {passed} passed, {warned} warned, {failed} failed"));
+    if failed > 0 { Err(Failure::Told) } else { Ok(()) }
+}
+
+/// How many rows fail a test, by its `fail_calc`.
+async fn failures(context: &datafusion::prelude::SessionContext, test: &DataTest) -> Result<i64> {
+    let calc = if test.fail_calc.trim().is_empty() { "count(*)" } else { test.fail_calc.trim() };
+    let rows = lake::query(context, &format!("select {calc} as failures from ({}) as t", test.sql)).await?;
+    let value = rows.first().filter(|b| b.num_rows() > 0).map(|b| b.column(0).clone());
+    let Some(value) = value else { return Ok(0) };
+    let value = cast(&value, &DataType::Int64)?;
+    Ok(value.as_primitive::<Int64Type>().iter().next().flatten().unwrap_or(0))
+}

@@ -1,0 +1,8 @@
+//! The lake's tables as SQL sees them: for queries, refreshes, tests and the audit.
+
+mod refresh;
+mod session;
+pub mod settled;
+
+pub use refresh::{OnCommitted, Refresher};
+pub use session::{batch_query, lake_session, query};

@@ -1,0 +1,108 @@
+//! Models that are kept up to date by a full query on a timer.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::row::{RowConverter, SortField};
+use futures::future::{BoxFuture, FutureExt};
+use sluice_engine::runtime::{Committed, Observer};
+use sluice_engine::state::key_hash;
+use sluice_engine::{Error, Result};
+use sluice_operators::sink::clickhouse::{ClickHouseCommitter, Stamp, replace_all};
+use sluice_operators::sink::delta::{DeltaConfig, WriteMode, overwrite};
+use sluice_operators::store::Store;
+
+use super::session::{batch_query, lake_session};
+use crate::compile::{ModelPlan, Pipeline, clickhouse_config};
+
+/// Called with each committed epoch, after what had to be refreshed is.
+pub type OnCommitted = Box<dyn FnMut(&Committed) + Send>;
+
+/// Refreshes after an epoch, when the time has come and when the run ends: the tables stand still at that epoch meanwhile.
+pub struct Refresher {
+    pipeline: Arc<Pipeline>,
+    store: Store,
+    every: Duration,
+    last: Option<Instant>,
+    /// How often a model was refreshed in this run, and a checksum of what it held: equal content is not written again.
+    done: BTreeMap<String, (u64, u64)>,
+    then: OnCommitted,
+}
+
+impl Refresher {
+    /// Refreshes the pipeline's models, and calls `then` after each epoch.
+    pub fn new(pipeline: Arc<Pipeline>, store: Store, then: OnCommitted) -> Self {
+        let every = pipeline.project.settings.run.refresh;
+        Self { pipeline, store, every, last: None, done: BTreeMap::new(), then }
+    }
+
+    async fn refresh_all(&mut self, epoch: &Committed) -> Result<()> {
+        let pipeline = self.pipeline.clone();
+        for model in pipeline.refreshed() {
+            let started = Instant::now();
+            self.refresh(model, epoch).await.map_err(|e| e.at(format!("refreshing model {:?}", model.name)))?;
+            tracing::debug!(model = model.name, took = ?started.elapsed(), "refreshed");
+        }
+        self.last = Some(Instant::now());
+        Ok(())
+    }
+
+    async fn refresh(&mut self, model: &ModelPlan, epoch: &Committed) -> Result<()> {
+        // Each model sees what those before it have just written.
+        let context = lake_session(&self.pipeline, &self.store).await?;
+        let rows = batch_query(&context, &model.sql, &model.schema).await?;
+        let sum = checksum(&rows)?;
+        let (count, before) = self.done.get(&model.table).copied().unwrap_or((0, 0));
+        if count > 0 && before == sum {
+            return Ok(());
+        }
+        let app_id = format!("{}/{}", self.pipeline.project.name, model.table);
+        let mut config =
+            DeltaConfig::new(self.store.clone(), &model.path, app_id, model.schema.clone(), WriteMode::Changes)
+                .partitioned_by(&model.partition_by);
+        config.description = (!model.description.is_empty()).then(|| model.description.clone());
+        overwrite(&config, epoch.epoch, rows.iter().cloned().map(Ok)).await?;
+        if model.clickhouse {
+            self.to_clickhouse(model, epoch, rows, count).await?;
+        }
+        self.done.insert(model.table.clone(), (count + 1, sum));
+        Ok(())
+    }
+
+    async fn to_clickhouse(&self, model: &ModelPlan, epoch: &Committed, rows: Vec<RecordBatch>, count: u64) -> Result<()> {
+        let Some(config) = clickhouse_config(&self.pipeline, model) else { return Ok(()) };
+        if count == 0 {
+            use sluice_engine::Committer;
+            let mut committer = ClickHouseCommitter::new(config.clone(), epoch.generation, None)?;
+            committer.recover(Some((epoch.epoch, serde_json::Value::Null))).await?;
+        }
+        let stamp = Stamp { generation: epoch.generation, sequence: count + 1, epoch: epoch.epoch };
+        replace_all(config, stamp, rows).await.map(|_| ())
+    }
+}
+
+/// A checksum that does not depend on the order of the rows.
+fn checksum(batches: &[RecordBatch]) -> Result<u64> {
+    let mut sum = 1u64;
+    for batch in batches {
+        let fields = batch.schema().fields().iter().map(|f| SortField::new(f.data_type().clone())).collect();
+        let rows = RowConverter::new(fields)?.convert_columns(batch.columns())?;
+        sum = rows.iter().fold(sum, |s, r| s.wrapping_add(key_hash(r.data())));
+    }
+    Ok(sum)
+}
+
+impl Observer for Refresher {
+    fn on_committed<'a>(&'a mut self, epoch: &'a Committed) -> BoxFuture<'a, Result<()>> {
+        async move {
+            if epoch.last || self.last.is_none_or(|l| l.elapsed() >= self.every) {
+                self.refresh_all(epoch).await?;
+            }
+            (self.then)(epoch);
+            Ok::<(), Error>(())
+        }
+        .boxed()
+    }
+}

@@ -1,0 +1,90 @@
+//! What `sluice.yml` says of sources, as the parts that read them.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use sluice_engine::{Error, Result, Source, SourceContext};
+use sluice_operators::source::file::{FileConfig, FileSource};
+use sluice_operators::source::kafka::{CreateTopic, KafkaConfig, KafkaConnection, KafkaSource};
+use sluice_operators::source::simulator::{SharedSimulator, SimulatorSource};
+
+use crate::compile::Stream;
+use crate::project::{Kafka, Project, SourceSettings};
+
+mod simulated;
+
+pub use simulated::{load_config, moment, simulator_config};
+
+/// Partitions of a topic that is made because it is missing.
+const CREATED_PARTITIONS: u32 = 4;
+
+/// Makes a source for each worker.
+pub type SourceFactory = Box<dyn Fn(&SourceContext) -> Result<Box<dyn Source>> + Send + Sync>;
+
+/// The sources of a project. All streams of one simulator share it.
+pub struct Sources<'a> {
+    project: &'a Project,
+    simulators: BTreeMap<String, Arc<SharedSimulator>>,
+}
+
+impl<'a> Sources<'a> {
+    /// Prepares the project's sources.
+    ///
+    /// # Errors
+    /// `Config` when a simulator's configuration is wrong.
+    pub fn of(project: &'a Project) -> Result<Self> {
+        let mut simulators = BTreeMap::new();
+        for (name, settings) in &project.settings.sources {
+            if let SourceSettings::Simulator(settings) = settings {
+                let config = simulator_config(settings, &project.root)?;
+                simulators.insert(name.clone(), SharedSimulator::new(config)?);
+            }
+        }
+        Ok(Self { project, simulators })
+    }
+
+    /// What reads a stream.
+    ///
+    /// # Errors
+    /// `Config` when `sluice.yml` does not say where the stream comes from.
+    pub fn factory(&self, stream: &Stream) -> Result<SourceFactory> {
+        let settings = self.project.settings.sources.get(&stream.source).ok_or_else(|| {
+            Error::config(format!("sluice.yml does not say where source {:?} comes from; add it under sources", stream.source))
+        })?;
+        let topic = stream.topic.clone();
+        Ok(match settings {
+            SourceSettings::Kafka(kafka) => {
+                let config = kafka_config(kafka, &stream.source, &topic, &self.project.name);
+                Box::new(move |c| Ok(Box::new(KafkaSource::new(config.clone(), c.clone())) as _))
+            }
+            SourceSettings::FileStreams(files) => {
+                let path = self.project.root.join(&files.path).to_string_lossy().into_owned();
+                let mut config = FileConfig::new(path, topic);
+                config.settings = format!("sources.{}.files", stream.source);
+                Box::new(move |c| Ok(Box::new(FileSource::new(config.clone(), c.clone())) as _))
+            }
+            SourceSettings::Simulator(_) => {
+                let shared = self.simulators.get(&stream.source).cloned();
+                let shared = shared.ok_or_else(|| Error::bug("a simulator was not prepared"))?;
+                Box::new(move |c| Ok(Box::new(SimulatorSource::new(shared.clone(), &topic, c.clone())?) as _))
+            }
+        })
+    }
+}
+
+/// How a topic of a Kafka source is read.
+pub fn kafka_config(kafka: &Kafka, source: &str, topic: &str, pipeline: &str) -> KafkaConfig {
+    let mut config = KafkaConfig::new(kafka.brokers.clone(), topic);
+    config.connection = connection(kafka, source);
+    config.group_id = Some(format!("sluice-{pipeline}"));
+    config.create = kafka.create.then_some(CreateTopic { partitions: CREATED_PARTITIONS, replication_factor: None });
+    config
+}
+
+/// How a Kafka source's cluster is reached.
+pub fn connection(kafka: &Kafka, source: &str) -> KafkaConnection {
+    let mut connection = KafkaConnection::new(kafka.brokers.clone());
+    connection.options = kafka.options.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    connection.settings = format!("sources.{source}.kafka");
+    connection
+}
