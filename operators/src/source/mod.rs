@@ -1,5 +1,6 @@
 //! Where records come from.
 
+pub mod constant;
 pub mod file;
 pub mod kafka;
 pub mod raw;
