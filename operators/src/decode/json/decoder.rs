@@ -15,7 +15,8 @@ use super::validity::Validity;
 pub const RECORD_BYTES_MAX: usize = 16 * 1024 * 1024;
 /// Largest bound that a caller can set: positions are kept in 32 bits.
 pub const RECORD_BYTES_LIMIT: usize = 512 * 1024 * 1024;
-/// Most bytes of records in one batch. No value takes more bytes than its text, so offsets of 32 bits cannot overflow.
+/// Most bytes of records in one batch, and largest bound that a caller can set. No value takes more bytes than its text, so
+/// offsets of 32 bits cannot overflow.
 pub const BATCH_BYTES_MAX: usize = 1024 * 1024 * 1024;
 /// Deepest nesting that is followed, the record's own object counted.
 pub const DEPTH_MAX: usize = 128;
@@ -48,6 +49,7 @@ pub struct JsonDecoder {
     /// Bytes of the records that were decoded since the last `finish`.
     bytes: usize,
     record_bytes_max: usize,
+    batch_bytes_max: usize,
     scratch: Scratch,
     /// The field whose value was at fault last.
     faulty: usize,
@@ -86,6 +88,7 @@ impl JsonDecoder {
             rows: 0,
             bytes: 0,
             record_bytes_max: RECORD_BYTES_MAX,
+            batch_bytes_max: BATCH_BYTES_MAX,
             scratch: Scratch::default(),
             faulty: 0,
         })
@@ -95,6 +98,13 @@ impl JsonDecoder {
     #[must_use]
     pub fn with_record_bytes_max(mut self, record_bytes_max: usize) -> Self {
         self.record_bytes_max = record_bytes_max.min(RECORD_BYTES_LIMIT);
+        self
+    }
+
+    /// Sets how many bytes of records one batch takes (`BATCH_BYTES_MAX` at most); a single record may be larger.
+    #[must_use]
+    pub fn with_batch_bytes_max(mut self, batch_bytes_max: usize) -> Self {
+        self.batch_bytes_max = batch_bytes_max.min(BATCH_BYTES_MAX);
         self
     }
 
@@ -122,7 +132,7 @@ impl JsonDecoder {
     ///
     /// # Errors
     /// The reason why the record belongs into the rejects; nothing was appended. `BatchFull` alone means something else: call
-    /// `finish` and decode the record again. It cannot occur while `bytes()` is under half of `BATCH_BYTES_MAX`.
+    /// `finish` and decode the record again. An empty batch is never full.
     #[inline]
     pub fn decode(&mut self, payload: Option<&[u8]>) -> Result<(), RejectReason> {
         let Some(payload) = payload else { return Err(RejectReason::Tombstone) };
@@ -176,7 +186,8 @@ impl JsonDecoder {
         if bytes > self.record_bytes_max {
             return Err(RejectReason::TooLarge { bytes, bytes_max: self.record_bytes_max });
         }
-        if self.bytes + bytes > BATCH_BYTES_MAX { Err(RejectReason::BatchFull) } else { Ok(()) }
+        let is_full = self.bytes + bytes > self.batch_bytes_max && self.rows > 0;
+        if is_full { Err(RejectReason::BatchFull) } else { Ok(()) }
     }
 
     /// Reads a record and appends its row; after a fault some columns may have got values.

@@ -85,7 +85,7 @@ mod tests {
     #[test]
     fn bits_keep_their_row_and_column() {
         let (columns, rows) = (130, 200);
-        let bit = |row: usize, column: usize| column == 3 || (row * 7 + column * 13) % 5 != 0;
+        let bit = |row: usize, column: usize| column == 3 || !(row * 7 + column * 13).is_multiple_of(5);
         let mut validity = Validity::new(columns);
         for row in 0..rows {
             let mut words = vec![0; validity.words_per_row()];
