@@ -84,7 +84,7 @@ impl ClickHouse {
     ///
     /// # Errors
     /// When it has ended.
-    pub fn stop(&mut self) -> anyhow::Result<()> {
+    pub fn stop(&self) -> anyhow::Result<()> {
         self.server.stop()
     }
 
@@ -92,7 +92,7 @@ impl ClickHouse {
     ///
     /// # Errors
     /// When it has ended.
-    pub fn cont(&mut self) -> anyhow::Result<()> {
+    pub fn cont(&self) -> anyhow::Result<()> {
         self.server.cont()
     }
 

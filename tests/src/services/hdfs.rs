@@ -2,7 +2,7 @@
 
 use std::sync::OnceLock;
 
-use anyhow::{Context, ensure};
+use anyhow::{Context, bail, ensure};
 
 use super::home::Home;
 use super::http;
@@ -12,6 +12,9 @@ use crate::cache;
 
 /// More replicas than this are of no use to a test.
 const REPLICATION_MAX: usize = 2;
+
+/// How often `get` asks while the DataNode stumbles over connections to a NameNode that was restarted.
+const READ_TRIES_MAX: u32 = 5;
 
 const NAMENODE: &str = "org.apache.hadoop.hdfs.server.namenode.NameNode";
 const DATANODE: &str = "org.apache.hadoop.hdfs.server.datanode.DataNode";
@@ -88,7 +91,7 @@ impl Hdfs {
     ///
     /// # Errors
     /// When it has ended.
-    pub fn stop_namenode(&mut self) -> anyhow::Result<()> {
+    pub fn stop_namenode(&self) -> anyhow::Result<()> {
         self.namenode.stop()
     }
 
@@ -96,7 +99,7 @@ impl Hdfs {
     ///
     /// # Errors
     /// When it has ended.
-    pub fn cont_namenode(&mut self) -> anyhow::Result<()> {
+    pub fn cont_namenode(&self) -> anyhow::Result<()> {
         self.namenode.cont()
     }
 
@@ -119,7 +122,7 @@ impl Hdfs {
     ///
     /// # Errors
     /// When it has ended.
-    pub fn stop_datanode(&mut self, node: usize) -> anyhow::Result<()> {
+    pub fn stop_datanode(&self, node: usize) -> anyhow::Result<()> {
         self.datanodes[node].stop()
     }
 
@@ -127,7 +130,7 @@ impl Hdfs {
     ///
     /// # Errors
     /// When it has ended.
-    pub fn cont_datanode(&mut self, node: usize) -> anyhow::Result<()> {
+    pub fn cont_datanode(&self, node: usize) -> anyhow::Result<()> {
         self.datanodes[node].cont()
     }
 
@@ -148,9 +151,16 @@ impl Hdfs {
     /// When there is none, or the cluster cannot be reached.
     pub fn get(&self, path: &str) -> anyhow::Result<Vec<u8>> {
         let (address, target) = self.redirected("GET", path, "op=OPEN")?;
-        let answer = http::request("GET", &address, &target, &[], &[])?;
-        ensure!(answer.status == 200, "hdfs file {path} was not read: {}", text(&answer));
-        Ok(answer.body)
+        for _ in 0..READ_TRIES_MAX {
+            let answer = http::request("GET", &address, &target, &[], &[])?;
+            // A DataNode keeps its own connection to the NameNode, and finds out only by using it that the NameNode was
+            // restarted.
+            if answer.status != 403 || !text(&answer).contains("EOFException") {
+                ensure!(answer.status == 200, "hdfs file {path} was not read: {}", text(&answer));
+                return Ok(answer.body);
+            }
+        }
+        bail!("hdfs file {path} was not read: the datanode did not reach the namenode {READ_TRIES_MAX} times")
     }
 
     /// The names in a folder, sorted, through WebHDFS.

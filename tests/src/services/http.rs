@@ -50,6 +50,10 @@ fn parse(answer: &[u8]) -> Option<Response> {
     let head = std::str::from_utf8(&answer[..end]).ok()?;
     let mut lines = head.split("\r\n");
     let status = lines.next()?.split(' ').nth(1)?.parse().ok()?;
+    if status == 100 {
+        // A DataNode says "continue" though nobody asked; the answer follows.
+        return parse(&answer[end + 4..]);
+    }
     let location = lines
         .filter_map(|line| line.split_once(':'))
         .find(|(name, _)| name.eq_ignore_ascii_case("location"))

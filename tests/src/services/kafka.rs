@@ -103,7 +103,7 @@ impl Kafka {
     ///
     /// # Errors
     /// When it has ended.
-    pub fn stop(&mut self) -> anyhow::Result<()> {
+    pub fn stop(&self) -> anyhow::Result<()> {
         self.broker.stop()
     }
 
@@ -111,7 +111,7 @@ impl Kafka {
     ///
     /// # Errors
     /// When it has ended.
-    pub fn cont(&mut self) -> anyhow::Result<()> {
+    pub fn cont(&self) -> anyhow::Result<()> {
         self.broker.cont()
     }
 

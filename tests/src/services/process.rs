@@ -3,7 +3,8 @@
 use std::fs;
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
-use std::process::{Child, ChildStdin, Command, Stdio};
+use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use anyhow::Context;
 
@@ -37,8 +38,14 @@ pub struct Process {
     name: String,
     pid: u32,
     log: PathBuf,
-    /// The watcher and its input and output, until the server is killed.
-    watcher: Option<(Child, ChildStdin, BufReader<std::process::ChildStdout>)>,
+    /// None once the server is killed. Locked, so that a test can freeze a server that other threads use.
+    watcher: Mutex<Option<Watcher>>,
+}
+
+struct Watcher {
+    shell: Child,
+    input: ChildStdin,
+    output: BufReader<ChildStdout>,
 }
 
 impl Process {
@@ -48,7 +55,7 @@ impl Process {
     /// When it cannot be started.
     pub fn start(name: &str, home: &Home, command: &[String]) -> anyhow::Result<Process> {
         let log = home.path().join(format!("{name}.log"));
-        let mut watcher = Command::new("/bin/sh")
+        let mut shell = Command::new("/bin/sh")
             .args(["-c", WATCHER, "watcher"])
             .arg(&log)
             .arg(home.removed_after_death().unwrap_or(Path::new("")))
@@ -59,12 +66,13 @@ impl Process {
             .stderr(Stdio::null())
             .spawn()
             .with_context(|| format!("cannot start {name}"))?;
-        let input = watcher.stdin.take().expect("piped above");
-        let mut output = BufReader::new(watcher.stdout.take().expect("piped above"));
+        let input = shell.stdin.take().expect("piped above");
+        let mut output = BufReader::new(shell.stdout.take().expect("piped above"));
         let mut line = String::new();
         output.read_line(&mut line)?;
         let pid = line.trim().parse().with_context(|| format!("{name}: the watcher said {line:?}, not a process id"))?;
-        Ok(Process { name: name.to_owned(), pid, log, watcher: Some((watcher, input, output)) })
+        let watcher = Mutex::new(Some(Watcher { shell, input, output }));
+        Ok(Process { name: name.to_owned(), pid, log, watcher })
     }
 
     /// The server's name, as in its log's file name.
@@ -76,14 +84,14 @@ impl Process {
     pub fn ended(&self) -> bool {
         let Ok(stat) = fs::read_to_string(format!("/proc/{}/stat", self.pid)) else { return true };
         // "pid (name) state ...": a server that ended is a zombie until the watcher waits for it.
-        self.watcher.is_none() || stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
+        self.watcher().is_none() || stat.rsplit_once(") ").is_none_or(|(_, rest)| rest.starts_with('Z'))
     }
 
     /// Freezes it (SIGSTOP): connections stay open and nothing answers.
     ///
     /// # Errors
     /// When it has ended.
-    pub fn stop(&mut self) -> anyhow::Result<()> {
+    pub fn stop(&self) -> anyhow::Result<()> {
         self.order("STOP")
     }
 
@@ -91,28 +99,32 @@ impl Process {
     ///
     /// # Errors
     /// When it has ended.
-    pub fn cont(&mut self) -> anyhow::Result<()> {
+    pub fn cont(&self) -> anyhow::Result<()> {
         self.order("CONT")
     }
 
-    fn order(&mut self, signal: &str) -> anyhow::Result<()> {
+    fn order(&self, signal: &str) -> anyhow::Result<()> {
         let ended = || format!("{} has ended, so it cannot be sent {signal}", self.name);
-        let (_, input, output) = self.watcher.as_mut().with_context(ended)?;
+        let mut watcher = self.watcher();
+        let Watcher { input, output, .. } = watcher.as_mut().with_context(ended)?;
         writeln!(input, "{signal}")?;
         let mut line = String::new();
         output.read_line(&mut line)?;
-        anyhow::ensure!(line == "done\n", "{} could not be sent {signal}", self.name);
+        anyhow::ensure!(line == "done\n", ended());
         Ok(())
     }
 
     /// Kills it (SIGKILL) and waits until it is gone. Does nothing when it is gone already.
     pub fn kill(&mut self) {
-        if let Some((mut watcher, mut input, _output)) = self.watcher.take() {
-            // A watcher that is gone already (somebody killed it) has ended the server or cannot be helped.
+        if let Some(Watcher { mut shell, mut input, .. }) = self.watcher().take() {
+            // Neither can fail unless somebody killed the watcher itself, and then nothing is left to be done.
             let _ = writeln!(input, "end");
-            drop(input);
-            let _ = watcher.wait();
+            let _ = shell.wait();
         }
+    }
+
+    fn watcher(&self) -> MutexGuard<'_, Option<Watcher>> {
+        self.watcher.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// The end of its log.
