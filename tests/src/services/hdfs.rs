@@ -172,7 +172,8 @@ impl Hdfs {
         ensure!(answer.status == 200, "hdfs folder {path} was not listed: {}", text(&answer));
         let status: serde_json::Value = serde_json::from_slice(&answer.body)?;
         let entries = status["FileStatuses"]["FileStatus"].as_array().context("no FileStatus in the answer")?;
-        let mut names: Vec<_> = entries.iter().filter_map(|entry| entry["pathSuffix"].as_str()).map(str::to_owned).collect();
+        let mut names: Vec<_> =
+            entries.iter().filter_map(|entry| entry["pathSuffix"].as_str()).map(str::to_owned).collect();
         names.sort();
         Ok(names)
     }
@@ -259,8 +260,7 @@ fn java(program: &[&str]) -> anyhow::Result<Vec<String>> {
 /// after 12 s, not after 10 minutes, the two heartbeat settings.
 fn write_settings(home: &Home, port: u16, http_port: u16, replication: usize) -> anyhow::Result<()> {
     let folder = home.path().display();
-    let core =
-        [("fs.defaultFS", format!("hdfs://127.0.0.1:{port}")), ("hadoop.tmp.dir", format!("{folder}/tmp"))];
+    let core = [("fs.defaultFS", format!("hdfs://127.0.0.1:{port}")), ("hadoop.tmp.dir", format!("{folder}/tmp"))];
     let hdfs = [
         ("dfs.replication", replication.to_string()),
         ("dfs.namenode.name.dir", format!("file://{folder}/namenode")),

@@ -337,8 +337,7 @@ fn single(results: Vec<Result<String, (String, RDKafkaErrorCode)>>) -> anyhow::R
 fn java(program: &[&str]) -> anyhow::Result<Vec<String>> {
     let libs = cache::service("kafka")?.join("libs/*");
     let libs = libs.to_string_lossy();
-    let java =
-        ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.level=WARN", "-cp", &libs];
+    let java = ["java", "-Xmx512m", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Dlog4j2.level=WARN", "-cp", &libs];
     Ok(java.iter().chain(program).map(|word| (*word).to_owned()).collect())
 }
 

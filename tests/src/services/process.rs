@@ -70,7 +70,8 @@ impl Process {
         let mut output = BufReader::new(shell.stdout.take().expect("piped above"));
         let mut line = String::new();
         output.read_line(&mut line)?;
-        let pid = line.trim().parse().with_context(|| format!("{name}: the watcher said {line:?}, not a process id"))?;
+        let pid =
+            line.trim().parse().with_context(|| format!("{name}: the watcher said {line:?}, not a process id"))?;
         let watcher = Mutex::new(Some(Watcher { shell, input, output }));
         Ok(Process { name: name.to_owned(), pid, log, watcher })
     }
