@@ -1,6 +1,10 @@
 //! The real servers: each starts, works, is killed with SIGKILL, starts again, and still holds its data.
 
-use std::time::Duration;
+use std::io::{BufRead, BufReader};
+use std::net::TcpStream;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+use std::{env, fs, thread};
 
 use sluice_tests::services::{ClickHouse, Hdfs, Kafka};
 
@@ -104,5 +108,42 @@ fn clickhouse_keeps_its_rows_across_a_kill() -> anyhow::Result<()> {
     clickhouse.restart()?;
     assert_eq!(clickhouse.url(), url);
     assert_eq!(clickhouse.query(rows)?, "1\tnew\n2\tother\n");
+    Ok(())
+}
+
+/// Set in the process that the next test starts, and kills.
+const VICTIM: &str = "SLUICE_TEST_VICTIM";
+
+/// A test process that dies without a chance to clean up takes its servers and their data with it.
+#[test]
+fn servers_do_not_outlive_the_test_process() -> anyhow::Result<()> {
+    if env::var_os(VICTIM).is_some() {
+        // Started from a thread that ends: the server must live as long as the process, not the thread.
+        let started = thread::spawn(ClickHouse::shared).join().expect("starting does not panic")?;
+        println!("\naddress {}", started.url().trim_start_matches("http://"));
+        loop {
+            thread::sleep(Duration::from_secs(60));
+        }
+    }
+    let folder = tempfile::tempdir()?;
+    let mut victim = Command::new(env::current_exe()?)
+        .args(["--exact", "services::servers_do_not_outlive_the_test_process", "--nocapture"])
+        .env(VICTIM, "1")
+        .env("TMPDIR", folder.path())
+        .env_remove("SLUICE_TEST_KEEP")
+        .stdout(Stdio::piped())
+        .spawn()?;
+    let mut lines = BufReader::new(victim.stdout.take().expect("piped above")).lines().map_while(Result::ok);
+    let address = lines.find_map(|line| line.strip_prefix("address ").map(str::to_owned));
+    let served = address.as_ref().is_some_and(|address| TcpStream::connect(address).is_ok());
+    victim.kill()?;
+    victim.wait()?;
+    assert!(served, "the victim has a server: {address:?}");
+    let deadline = Instant::now() + Duration::from_secs(20);
+    while TcpStream::connect(address.as_deref().unwrap_or_default()).is_ok() || fs::read_dir(&folder)?.next().is_some()
+    {
+        assert!(Instant::now() < deadline, "the server or its data is still there");
+        thread::sleep(Duration::from_millis(20));
+    }
     Ok(())
 }

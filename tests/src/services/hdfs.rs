@@ -206,28 +206,43 @@ impl Hdfs {
         Process::start(&format!("datanode{node}"), &self.home, &java(&words)?)
     }
 
-    /// Waits until the NameNode knows as many live DataNodes as run, and is out of safe mode.
+    /// Waits until the NameNode is out of safe mode and all running DataNodes have registered with it.
     fn wait_until_ready(&self) -> anyhow::Result<()> {
-        let running = self.datanodes.iter().filter(|node| !node.ended()).count();
+        let running: Vec<_> = (0..self.datanodes.len()).filter(|node| !self.datanodes[*node].ended()).collect();
         let address = self.http_address();
-        wait_until(&self.namenode, || state(&address).is_ok_and(|(live, safe)| live >= running && !safe)).with_context(
-            || {
-                let tails = self.datanodes.iter().map(|node| format!("{}: {}", node.name(), node.log_tail()));
-                tails.collect::<Vec<_>>().join("\n")
-            },
-        )
+        let ready = || is_operational(&address, running.len()) == Some(true);
+        wait_until(&self.namenode, ready).with_context(|| {
+            let tails = self.datanodes.iter().map(|node| format!("{}: {}", node.name(), node.log_tail()));
+            tails.collect::<Vec<_>>().join("\n")
+        })?;
+        // The NameNode counts a DataNode that was killed as live for a while, so each is asked itself.
+        for node in running {
+            let address = format!("127.0.0.1:{}", self.datanode_ports[node][2]);
+            wait_until(&self.datanodes[node], || is_registered(&address) == Some(true))?;
+        }
+        Ok(())
     }
 }
 
-/// The number of live DataNodes and whether the NameNode is in safe mode.
-fn state(address: &str) -> anyhow::Result<(usize, bool)> {
+/// Whether the NameNode is out of safe mode and knows at least `datanodes` live DataNodes; none when it does not say.
+fn is_operational(address: &str, datanodes: usize) -> Option<bool> {
     // Not the bean FSNamesystem, which the NameNode renews every 10 s only.
-    let bean = "/jmx?qry=Hadoop:service=NameNode,name=FSNamesystemState";
-    let answer = http::request("GET", address, bean, &[], &[])?;
-    let state: serde_json::Value = serde_json::from_slice(&answer.body)?;
-    let bean = &state["beans"][0];
-    let live = bean["NumLiveDataNodes"].as_u64().context("no NumLiveDataNodes in the answer")?;
-    Ok((usize::try_from(live)?, bean["FSState"] != "Operational"))
+    let state = bean(address, "NameNode,name=FSNamesystemState")?;
+    let live = usize::try_from(state["NumLiveDataNodes"].as_u64()?).ok()?;
+    Some(live >= datanodes && state["FSState"] == "Operational")
+}
+
+/// Whether a DataNode serves the NameNode; none when it does not say.
+fn is_registered(address: &str) -> Option<bool> {
+    let info = bean(address, "DataNode,name=DataNodeInfo")?;
+    Some(info["BPServiceActorInfo"].as_str()?.contains(r#""ActorState":"RUNNING""#))
+}
+
+fn bean(address: &str, name: &str) -> Option<serde_json::Value> {
+    let answer = http::request("GET", address, &format!("/jmx?qry=Hadoop:service={name}"), &[], &[]).ok()?;
+    let mut beans: serde_json::Value = serde_json::from_slice(&answer.body).ok()?;
+    // A server that has only begun to start answers with no beans.
+    Some(beans["beans"].get_mut(0)?.take())
 }
 
 fn target(path: &str, operation: &str) -> String {
