@@ -35,6 +35,9 @@ pub struct Kafka {
     home: Home,
 }
 
+/// A record to produce: its key and its payload, each none when null.
+pub type KeyAndPayload<'a> = (Option<&'a [u8]>, Option<&'a [u8]>);
+
 /// A record as the broker holds it.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Record {
@@ -183,12 +186,7 @@ impl Kafka {
     ///
     /// # Errors
     /// When one of them is refused or not acknowledged in time.
-    pub fn produce(
-        &self,
-        topic: &str,
-        partition: i32,
-        records: &[(Option<&[u8]>, Option<&[u8]>)],
-    ) -> anyhow::Result<()> {
+    pub fn produce(&self, topic: &str, partition: i32, records: &[KeyAndPayload<'_>]) -> anyhow::Result<()> {
         let mut config = self.client();
         config.set("enable.idempotence", "true").set("linger.ms", "1");
         let producer: BaseProducer<Deliveries> = config.create_with_context(Deliveries::default())?;

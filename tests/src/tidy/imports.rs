@@ -81,9 +81,8 @@ pub fn imports(modules: &[String], source: &str) -> Vec<Import> {
             }
             "{" => braces.push(false),
             "}" => {
-                if braces.pop() == Some(true) {
-                    inside.pop();
-                }
+                let left_a_module = braces.pop() == Some(true);
+                inside.truncate(inside.len() - usize::from(left_a_module));
             }
             start @ ("crate" | "super" | "self") if text(1) == "::" => {
                 let base = match start {
