@@ -51,6 +51,7 @@ fn imports_of_siblings_are_found() {
     let files = [
         file("lib.rs", "use crate::source::file::F;"),
         file("store/mod.rs", ""),
+        file("store/hdfs.rs", "use crate::source::kafka::K;"),
         file("join/mod.rs", "use crate::store::S;\nuse crate::sink::delta::D;"),
         file("window/assign.rs", ""),
         file("window/session/mod.rs", "use crate::window::assign::A;"),
@@ -67,6 +68,7 @@ fn imports_of_siblings_are_found() {
     ];
     // In `mod tests` one `super` is the file, two are the role: kafka is a sibling of it, and three are the crate.
     let expected = [
+        "operators/src/store/hdfs.rs:1",
         "operators/src/join/mod.rs:2",
         "operators/src/sink/delta/mod.rs:2",
         "operators/src/sink/delta/mod.rs:2",
@@ -91,12 +93,15 @@ fn only_music_speaks_of_music() -> anyhow::Result<()> {
     none(&music(&tree::read()?));
     let files = [
         File::new("engine/src/a.rs", "let listener = bind();\n// the artist's\n"),
-        File::new("engine/src/b.rs", "struct TopSongs;\n#[cfg(test)]\nmod tests {\n    // song\n}\n"),
-        File::new("pipelines/src/c.rs", "\"fact_listens\""),
+        File::new(
+            "engine/src/b.rs",
+            "struct TopSongs;\n#[cfg(test)]\n#[expect(x)]\npub(super) mod tests {\n    // song\n}\n",
+        ),
+        File::new("pipelines/src/c.rs", "#[cfg(test)]\nmod tests;\nx!(\"fact_listens\");"),
         File::new("operators/src/source/simulator/mod.rs", "song"),
         File::new("operators/src/decode/tests.rs", "song"),
     ];
-    assert_eq!(found(&music(&files)), ["engine/src/a.rs:2", "engine/src/b.rs:1", "pipelines/src/c.rs:1"]);
+    assert_eq!(found(&music(&files)), ["engine/src/a.rs:2", "engine/src/b.rs:1", "pipelines/src/c.rs:3"]);
     Ok(())
 }
 

@@ -11,7 +11,7 @@ use super::tree::File;
 
 const SOURCES: &str = "operators/src/";
 
-/// Folders that are no component: opening a store is nobody's part, and everybody's who writes or reads files.
+/// Folders that every component may import, and that import none: opening a store is everybody's who writes or reads files.
 const FOR_ALL: [&str; 1] = ["store"];
 
 /// A path of modules from the crate's root, and the line that names it.
@@ -31,7 +31,8 @@ pub fn between_components(files: &[File]) -> Vec<Offence> {
     for file in concerned {
         let modules = modules(&file.path);
         // A file of the crate itself (lib.rs, registry.rs) or of a role with parts joins components together.
-        let Some(own) = component_of(&modules, &components) else { continue };
+        let for_all = || FOR_ALL.iter().find(|name| modules[0] == **name).map(|name| (*name).to_owned());
+        let Some(own) = component_of(&modules, &components).or_else(for_all) else { continue };
         for import in imports(&modules, &file.text) {
             let Some(other) = component_of(&import.path, &components) else { continue };
             if other != own {

@@ -45,12 +45,20 @@ impl File {
             || self.path.ends_with("_tests.rs")
     }
 
-    /// The text up to the tests at a Rust file's end.
+    /// The text up to the tests at a Rust file's end. (`mod tests;` keeps its tests elsewhere, and code may follow.)
     pub fn production(&self) -> &str {
-        let Some(tests) = self.text.find("#[cfg(test)]\nmod ") else { return &self.text };
-        // `mod tests;` keeps its tests elsewhere, and code may follow.
-        let declaration = self.text[tests..].lines().nth(1).unwrap_or_default();
-        if declaration.ends_with(';') { &self.text } else { &self.text[..tests] }
+        let mut cut = None;
+        let mut at = 0;
+        for line in self.text.lines() {
+            match cut {
+                None if line == "#[cfg(test)]" => cut = Some(at),
+                Some(start) if line.contains("mod ") && line.ends_with('{') => return &self.text[..start],
+                Some(_) if !line.starts_with("#[") => cut = None,
+                _ => {}
+            }
+            at += line.len() + 1;
+        }
+        &self.text
     }
 }
 
