@@ -57,15 +57,25 @@ fn new_topic(name: &str, spec: CreateTopic) -> Result<NewTopic<'_>> {
     Ok(NewTopic::new(name, partitions, TopicReplication::Fixed(copies)))
 }
 
-/// How many partitions the topic has; an error that says so when there is no such topic.
+/// How many partitions the topic has; none when there is no such topic.
 ///
 /// # Errors
-/// `Config` when there is no such topic or the brokers refuse us, `Transient` when they do not answer in time.
-pub fn topic_partitions(connection: &KafkaConnection, name: &str) -> Result<usize> {
-    let mut config = KafkaConfig::new(connection.brokers.clone(), name);
-    config.connection = connection.clone();
+/// `Config` when the brokers refuse us, `Transient` when they do not answer in time.
+pub fn topic_partitions(connection: &KafkaConnection, name: &str) -> Result<Option<usize>> {
+    let config = KafkaConfig { connection: connection.clone(), ..KafkaConfig::new("", name) };
     let reader: Reader = options::consumer_options(&config, "sluice-check")?
         .create_with_context(Context { status: KafkaStatus::new(name) })
         .map_err(|e| options::option_error(e, connection))?;
-    Ok(topic::partitions(&reader, &config)?.len())
+    Ok(topic::find(&reader, &config)?.map(|partitions| partitions.len()))
+}
+
+/// Sees that the topic can be read: how many partitions it has, or none when it is not there and will be created.
+///
+/// # Errors
+/// As [`topic_partitions`]; `Config` when the topic is not there and will not be created.
+pub fn check_topic(config: &KafkaConfig) -> Result<Option<usize>> {
+    match topic_partitions(&config.connection, &config.topic)? {
+        None if config.create.is_none() => Err(failure::no_topic(config)),
+        found => Ok(found),
+    }
 }

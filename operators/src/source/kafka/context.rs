@@ -72,6 +72,12 @@ impl KafkaStatus {
         self.lock().reason = reason.into();
     }
 
+    fn wait_unless_known(&self, reason: &str) {
+        if self.lock().reason.is_empty() {
+            self.wait(reason);
+        }
+    }
+
     /// The brokers answered: all is well again.
     pub(super) fn heard(&self) {
         if self.troubled.load(Ordering::Relaxed) && self.troubled.swap(false, Ordering::Relaxed) {
@@ -140,6 +146,8 @@ impl ClientContext for Context {
             Some(RDKafkaErrorCode::GroupAuthorizationFailed) => {
                 tracing::debug!(reason, "kafka: the group may not be used")
             }
+            // It follows the reasons, and says less than they do.
+            Some(RDKafkaErrorCode::AllBrokersDown) => self.status.wait_unless_known(reason),
             _ => self.status.wait(reason),
         }
     }

@@ -248,9 +248,12 @@ fn no_such_topic() {
     let e = open_error(KafkaConfig { topic: "missing".into(), ..broker.config() }, &Position::default());
     assert_eq!(e.kind(), ErrorKind::Config);
     assert!(e.to_string().starts_with("kafka topic \"missing\" does not exist on 127.0.0.1:"), "{e}");
-    let e = super::topic_partitions(&broker.config().connection, "missing").unwrap_err();
-    assert_eq!(e.kind(), ErrorKind::Config);
-    assert_eq!(super::topic_partitions(&broker.config().connection, TOPIC).unwrap(), 1);
+    assert_eq!(super::topic_partitions(&broker.config().connection, "missing").unwrap(), None);
+    let mut config = KafkaConfig { topic: "missing".into(), ..broker.config() };
+    assert_eq!(super::check_topic(&config).unwrap_err().kind(), ErrorKind::Config);
+    config.create = Some(super::CreateTopic { partitions: 1, replication_factor: None });
+    assert_eq!(super::check_topic(&config).unwrap(), None, "it will be created");
+    assert_eq!(super::check_topic(&broker.config()).unwrap(), Some(1));
 }
 
 /// Records that the broker threw away before they were read: an error by default, counted on demand.
@@ -288,17 +291,22 @@ fn topic_made_again() {
 fn broker_away_while_reading() {
     let broker = Broker::with_partitions(2);
     broker.fill(2, 10);
-    let mut source = open(broker.config(), place(0, 1, false), &Position::default());
+    let config = KafkaConfig { metadata_refresh_s: 1, ..broker.config() };
+    let mut source = open(config, place(0, 1, false), &Position::default());
     let mut read = Read::new();
     until(&mut source, &mut read, |r| r.len() == 20);
-    assert_eq!(source.status().text(), "reading");
+    let mut until_reading = |reading: bool| {
+        let deadline = Instant::now() + Duration::from_secs(PATIENCE_S);
+        while (source.status().text() == "reading") != reading {
+            assert!(Instant::now() < deadline, "{}", source.status().text());
+            poll(&mut source, 10, 1000, &mut read);
+        }
+    };
+    until_reading(true);
     broker.cluster.broker_down(1).unwrap();
-    let deadline = Instant::now() + Duration::from_secs(PATIENCE_S);
-    while source.status().text() == "reading" {
-        assert!(Instant::now() < deadline, "nobody noticed");
-        poll(&mut source, 10, 1000, &mut read);
-    }
+    until_reading(false);
     broker.cluster.broker_up(1).unwrap();
+    until_reading(true);
     broker.put(1, b"1/10");
     until(&mut source, &mut read, |r| r.len() == 21);
     assert_eq!(source.status().text(), "reading");

@@ -23,7 +23,7 @@ mod watch;
 #[cfg(test)]
 mod mock_tests;
 
-pub use admin::{create_topics, topic_partitions};
+pub use admin::{check_topic, create_topics, topic_partitions};
 pub use config::{CreateTopic, KafkaConfig, KafkaConnection, LostOffsets};
 pub use context::KafkaStatus;
 pub use source::KafkaSource;

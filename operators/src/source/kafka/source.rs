@@ -66,7 +66,7 @@ impl KafkaSource {
         let reader: Reader = options::consumer_options(&self.config, &client_id)?
             .create_with_context(Context { status: self.status.clone() })
             .map_err(|e| options::option_error(e, &self.config.connection))?;
-        let all = topic::partitions(&reader, &self.config)?;
+        let all = topic::find_or_create(&reader, &self.config)?;
         offsets::check_splits(&self.config, resume, &all)?;
         let cluster = reader.client().fetch_cluster_id(Duration::from_millis(topic::ANSWER_MS));
         let own: Vec<i32> = all.into_iter().filter(|p| self.own(*p)).collect();
@@ -152,18 +152,18 @@ impl Opened {
         }
         match split.stop {
             // The last records before the stop were none (compacted away, or marks of transactions).
-            Some(stop) if offset >= stop => self.stop(partition, stop),
+            Some(stop) if offset >= stop => self.advance(partition, stop),
             _ => {
                 let timestamp_us = message.timestamp().to_millis().and_then(|ms| ms.checked_mul(1_000));
                 batch.push(partition, offset, timestamp_us, message.key(), message.payload());
-                self.stop(partition, offset + 1);
+                self.advance(partition, offset + 1);
             }
         }
     }
 
     /// Moves a partition's position; a partition that is done is not fetched any more.
     #[inline]
-    fn stop(&mut self, partition: i32, next: i64) {
+    fn advance(&mut self, partition: i32, next: i64) {
         if self.splits.advance(partition, next) {
             self.pause(partition);
         }
@@ -220,7 +220,7 @@ impl Opened {
         let Some(split) = self.splits.get(partition) else { return };
         // The end at open is never later than the end now.
         let next = split.stop.or(end).unwrap_or(split.next);
-        self.stop(partition, next);
+        self.advance(partition, next);
     }
 
     /// librdkafka does not say which partition it was: a look at the log does.

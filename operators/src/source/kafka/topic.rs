@@ -16,7 +16,7 @@ use super::failure;
 use super::offsets::Range;
 
 /// One question waits this long for its answer, in milliseconds.
-pub(super) const ANSWER_MS: u64 = 3_000;
+pub(super) const ANSWER_MS: u64 = 2_000;
 /// Pause between two questions that were not answered, in milliseconds.
 const PAUSE_MS: u64 = 200;
 
@@ -28,24 +28,28 @@ enum Unanswered {
     Never(Error),
 }
 
-/// The topic's partitions, in order; makes the topic if the project says so. Waits for brokers that are away.
+/// The topic's partitions, in order; none when there is no such topic. Waits for brokers that are away.
 ///
 /// # Errors
-/// `Config` when there is no such topic, or the brokers refuse us; `Transient` when they do not answer in time.
-pub(super) fn partitions(reader: &Reader, config: &KafkaConfig) -> Result<Vec<i32>> {
-    let mut created = config.create.is_none();
+/// `Config` when the brokers refuse us; `Transient` when they do not answer in time.
+pub(super) fn find(reader: &Reader, config: &KafkaConfig) -> Result<Option<Vec<i32>>> {
+    ask(reader, config, |wait| look_up(reader, &config.topic, wait).map_err(|e| unanswered(&e, config)))
+}
+
+/// The topic's partitions, in order; makes the topic if it is not there and the project says so.
+///
+/// # Errors
+/// As [`find`]; `Config` when there is no such topic.
+pub(super) fn find_or_create(reader: &Reader, config: &KafkaConfig) -> Result<Vec<i32>> {
+    if let Some(partitions) = find(reader, config)? {
+        return Ok(partitions);
+    }
+    let spec = config.create.ok_or_else(|| failure::no_topic(config))?;
+    admin::create_topics(&config.connection, &[(&config.topic, spec)])?;
+    tracing::info!(topic = %config.topic, partitions = spec.partitions, "kafka: topic created");
     ask(reader, config, |wait| match look_up(reader, &config.topic, wait) {
         Ok(Some(partitions)) => Ok(partitions),
-        Ok(None) if created => match config.create {
-            None => Err(Unanswered::Never(failure::no_topic(config))),
-            Some(_) => Err(Unanswered::Retry("the new topic is not known to the broker yet".into())),
-        },
-        Ok(None) => {
-            let spec = config.create.expect("there is something to create until it is created");
-            admin::create_topics(&config.connection, &[(&config.topic, spec)]).map_err(Unanswered::Never)?;
-            created = true;
-            Err(Unanswered::Retry("the new topic is not known to the broker yet".into()))
-        }
+        Ok(None) => Err(Unanswered::Retry("the new topic is not known to the brokers yet".into())),
         Err(e) => Err(unanswered(&e, config)),
     })
 }
@@ -75,7 +79,7 @@ fn ask<T>(
             Err(Unanswered::Never(e)) => return Err(e),
             Err(Unanswered::Retry(said)) => said,
         };
-        while reader.poll(Duration::ZERO).is_some() {}
+        serve_events(reader, Duration::from_millis(PAUSE_MS));
         if let Some(why) = status.refused() {
             return Err(failure::refused(&config.connection, &why));
         }
@@ -83,7 +87,15 @@ fn ask<T>(
             let reason = status.reason();
             return Err(failure::away(&config.connection, if reason.is_empty() { &said } else { &reason }));
         }
-        std::thread::sleep(Duration::from_millis(PAUSE_MS));
+    }
+}
+
+/// Why brokers do not answer comes as events.
+fn serve_events(reader: &Reader, time: Duration) {
+    let end = Instant::now() + time;
+    while Instant::now() < end {
+        // There are no records before the first assignment, and errors have gone to the status.
+        let _ = reader.poll(time);
     }
 }
 

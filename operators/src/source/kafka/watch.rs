@@ -5,6 +5,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use rdkafka::consumer::Consumer;
+
 use super::context::Reader;
 use super::offsets::Range;
 use super::topic;
@@ -86,6 +88,8 @@ fn look_on(reader: &Reader, watched: &Watched, shared: &Shared, asked: &Receiver
         let ranges = match topic::look_up(reader, &watched.topic, wait) {
             Ok(Some(all)) => {
                 missing = 0;
+                // In a topic that nobody writes to, no record would ever show that the brokers are back.
+                reader.context().status.heard();
                 let own: Vec<i32> =
                     all.into_iter().filter(|p| *p as usize % watched.workers == watched.worker).collect();
                 topic::ranges_now(reader, &watched.topic, &own, wait)
