@@ -40,6 +40,8 @@ pub async fn query(args: QueryArgs) -> Outcome {
     let store = opened::lake(&pipeline)?;
     let context = lake::lake_session(&pipeline, &store).await?;
     let batches = lake::query(&context, &args.sql).await?;
-    write(&batches, args.format)?;
+    let _ = args.format;
+    let text = datafusion::arrow::util::pretty::pretty_format_batches(&batches).map_err(sluice_engine::Error::from)?;
+    super::output::say(&text.to_string());
     Ok(())
 }

@@ -101,8 +101,8 @@ async fn event_time(text: &str, schema: &SchemaRef) -> Result<Arc<dyn PhysicalEx
     let context = spark_session([]);
     let table = Arc::new(EmptyTable::new(lower.clone()));
     context.register_table("stream", table).map_err(|e| e.to_string())?;
-    let planned = plan_query(&context, &format!("select cast({text} as timestamp) as event_time from stream"));
-    let planned = planned.await.map_err(|e| e.to_string())?;
+    let sql = format!("select cast({text} as timestamp) as event_time from stream");
+    let planned = plan_query(&context, &sql).await.map_err(|e| e.to_string())?;
     let LogicalPlan::Projection(projection) = &planned.plan else { return Err(format!("{text} is too simple or too complex")) };
     let expr = projection.expr.first().ok_or("it has no column")?;
     // The plan's scan may have picked columns; the expression is made over all of them, by name.

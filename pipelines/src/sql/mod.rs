@@ -14,3 +14,6 @@ pub mod types;
 pub use lower::Unsupported;
 pub use model::{PlannedModel, SqlError, plan_query};
 pub use op::Op;
+
+#[cfg(test)]
+mod tests;

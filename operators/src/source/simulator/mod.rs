@@ -32,6 +32,8 @@ mod tests;
 mod truth;
 mod user;
 
+mod source;
+pub use source::*;
 pub use config::SimulatorConfig;
 pub use error::SimulatorError;
 pub use fault::{Fault, InjectedFault, Malformed};

@@ -6,7 +6,7 @@ use datafusion::arrow::array::{ArrayRef, AsArray, Int32Array, Int64Array, Timest
 use datafusion::arrow::compute::{DatePart, cast, date_part};
 use datafusion::arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Volatility, create_udf};
+use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Signature, SimpleScalarUDF, TypeSignature, Volatility};
 
 use crate::sql::types::timestamp;
 
@@ -35,7 +35,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
 /// A function of one argument that works on arrays.
 fn unary(
     name: &str,
-    argument: DataType,
+    arguments: Vec<DataType>,
     result: DataType,
     f: impl Fn(&ArrayRef) -> Result<ArrayRef> + Send + Sync + 'static,
 ) -> ScalarUDF {
@@ -47,11 +47,13 @@ fn unary(
         }
         _ => Err(DataFusionError::Plan("one argument was expected".into())),
     };
-    create_udf(name, vec![argument], result, Volatility::Immutable, Arc::new(call))
+    let forms = arguments.into_iter().map(|a| TypeSignature::Exact(vec![a])).collect();
+    let signature = Signature::one_of(forms, Volatility::Immutable);
+    ScalarUDF::from(SimpleScalarUDF::new_with_signature(name, signature, result, Arc::new(call)))
 }
 
 fn from_integer(name: &'static str, unit_us: i64) -> ScalarUDF {
-    unary(name, DataType::Int64, timestamp(), move |array| {
+    unary(name, vec![DataType::Int64], timestamp(), move |array| {
         let micros = array.as_primitive::<Int64Type>().iter().map(|v| match v {
             Some(v) => v.checked_mul(unit_us).map(Some).ok_or_else(|| {
                 DataFusionError::Execution(format!("{name}({v}) is no timestamp: it overflows microseconds"))
@@ -64,14 +66,14 @@ fn from_integer(name: &'static str, unit_us: i64) -> ScalarUDF {
 }
 
 fn to_integer(name: &str, unit_us: i64) -> ScalarUDF {
-    unary(name, timestamp(), DataType::Int64, move |array| {
+    unary(name, vec![timestamp()], DataType::Int64, move |array| {
         let micros = array.as_primitive::<TimestampMicrosecondType>();
         Ok(Arc::new(micros.iter().map(|v| v.map(|v| v.div_euclid(unit_us))).collect::<Int64Array>()))
     })
 }
 
 fn part(name: &str, part: DatePart, add: i32) -> ScalarUDF {
-    unary(name, DataType::Date32, DataType::Int32, move |array| {
+    unary(name, vec![DataType::Date32, timestamp(), DataType::Utf8], DataType::Int32, move |array| {
         let parts = date_part(&cast(array, &DataType::Date32)?, part)?;
         let parts = parts.as_primitive::<datafusion::arrow::datatypes::Int32Type>();
         Ok(Arc::new(parts.iter().map(|v| v.map(|v| v + add)).collect::<Int32Array>()))

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
 use datafusion::arrow::datatypes::Schema;
-use datafusion::logical_expr::{Filter, LogicalPlan, Projection, TableScan, Union, Unnest};
+use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, TableScan, Union, Unnest};
 
 use super::{Lowered, Lowering, Op, Unsupported, arrow_schema, column, physical, unsupported};
 
@@ -33,8 +33,9 @@ impl Lowering<'_> {
             return constant(&LogicalPlan::Projection(projection.clone()));
         }
         let input = self.plan(&projection.input)?;
-        let columns = projection.expr.iter().map(|e| physical(e, projection.input.schema())).collect::<Lowered<_>>()?;
-        let schema = arrow_schema(&projection.schema);
+        let Op::Map { columns, schema, .. } = project(projection, input.clone())? else {
+            return unsupported("a projection that is none");
+        };
         // A filter below is one step with the projection: rows that fall out are not copied first.
         if let (LogicalPlan::Filter(_), Op::Map { input, predicate, columns: below, .. }) =
             (projection.input.as_ref(), &input)
@@ -48,6 +49,14 @@ impl Lowering<'_> {
     pub(super) fn filter(&self, filter: &Filter) -> Lowered {
         if let LogicalPlan::Window(window) = filter.input.as_ref() {
             return self.first_of_each_key(window, &filter.predicate);
+        }
+        // The optimizer puts a projection of columns between them when the query needs few of the window's.
+        if let LogicalPlan::Projection(projection) = filter.input.as_ref()
+            && let LogicalPlan::Window(window) = projection.input.as_ref()
+            && projection.expr.iter().all(|e| matches!(e, Expr::Column(_)))
+        {
+            let input = self.first_of_each_key(window, &filter.predicate)?;
+            return project(projection, input);
         }
         let input = self.plan(&filter.input)?;
         let predicate = physical(&filter.predicate, filter.input.schema())?;
@@ -70,6 +79,13 @@ impl Lowering<'_> {
         let schema = arrow_schema(&unnest.schema);
         Ok(Op::Explode { input, sources: unnest.dependency_indices.clone(), list: *list, schema })
     }
+}
+
+/// A projection of rows that are lowered already.
+fn project(projection: &Projection, input: Op) -> Lowered {
+    let columns = projection.expr.iter().map(|e| physical(e, projection.input.schema())).collect::<Lowered<_>>()?;
+    let schema = arrow_schema(&projection.schema);
+    Ok(Op::Map { input: Box::new(input), predicate: None, columns, schema })
 }
 
 fn is_column(expr: &Arc<dyn datafusion::physical_expr::PhysicalExpr>, index: usize) -> bool {
