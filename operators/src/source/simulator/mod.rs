@@ -32,8 +32,6 @@ mod tests;
 mod truth;
 mod user;
 
-mod source;
-pub use source::*;
 pub use config::SimulatorConfig;
 pub use error::SimulatorError;
 pub use fault::{Fault, InjectedFault, Malformed};
