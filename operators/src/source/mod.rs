@@ -3,4 +3,5 @@
 pub mod constant;
 pub mod file;
 pub mod kafka;
+pub mod raw;
 pub mod simulator;
