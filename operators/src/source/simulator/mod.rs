@@ -4,6 +4,8 @@
 //! layout, times, sessions and mix of pages, in order of event time, and the same bytes for the same seed on every
 //! machine. It can send at a pace ([`Pace`]), and can spoil records on purpose and say which ([`Faults`], [`Truth`]).
 //!
+//! Records go to a folder ([`files`]), to Kafka ([`kafka`]), or straight into a graph ([`SimulatorSource`]).
+//!
 //! A session that is under way when the records begin is counted from its first record: `itemInSession` always
 //! begins at 0, and sessions are numbered from 1 in the order in which they appear.
 
@@ -14,19 +16,24 @@ mod config;
 mod error;
 mod event;
 mod fault;
+mod feed;
 mod field;
 pub mod files;
+mod identity;
 mod json;
 pub mod kafka;
 mod math;
 mod options;
 mod pace;
 mod people;
+mod queues;
 mod random;
 mod records;
 mod rhythm;
 mod run;
 mod send;
+mod shared;
+mod source;
 #[cfg(test)]
 mod tests;
 mod truth;
@@ -40,4 +47,6 @@ pub use pace::{Due, Pace};
 pub use records::{Record, Records, STREAMS};
 pub use run::{Filled, Simulator};
 pub use send::Stop;
+pub use shared::{SharedSimulator, SimulatorSourceConfig};
+pub use source::SimulatorSource;
 pub use truth::{StreamTruth, Truth, TruthWriter};

@@ -2,11 +2,14 @@
 
 mod config;
 mod faults;
+mod feed;
 mod kafka;
 mod layout;
 mod mix;
 mod output;
 mod sessions;
+mod source;
+mod source_restart;
 
 use std::collections::BTreeMap;
 
