@@ -1,3 +1,4 @@
 //! sluice, the product: a dbt project and `sluice.yml` become a graph, and the graph a daemon with a command line.
 
 pub mod sql;
+pub mod table_text;
