@@ -13,7 +13,7 @@ use crate::project::{Kafka, Project, SourceSettings};
 
 mod simulated;
 
-pub use simulated::{load_config, moment, simulator_config};
+pub use simulated::{LATE_BY_MAX_MS, load_config, moment, simulator_config};
 
 /// Partitions of a topic that is made because it is missing.
 const CREATED_PARTITIONS: u32 = 4;

@@ -1,9 +1,12 @@
 //! `sluice query`: SQL over the tables.
 
-use clap::{Args, ValueEnum};
+use std::io::IsTerminal;
+
+use clap::Args;
 
 use super::{Outcome, ProjectDir, opened};
 use crate::lake;
+use crate::table_text::{BatchWriter, Format, TERMINAL_COLUMN_CHARS_MAX};
 
 pub const AFTER_HELP: &str = "\
 Tables are named layer.table, for instance bronze.x, silver.y, gold.z; records that could not be decoded are in sluice.rejects.
@@ -22,26 +25,20 @@ pub struct QueryArgs {
     format: Format,
 }
 
-/// How rows are written.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum Format {
-    /// For people.
-    Table,
-    /// A JSON object a line.
-    Json,
-    /// With a header.
-    Csv,
-    /// An Arrow IPC stream.
-    Arrow,
-}
-
 pub async fn query(args: QueryArgs) -> Outcome {
     let pipeline = opened::open(&args.project.project).await?;
     let store = opened::lake(&pipeline)?;
     let context = lake::lake_session(&pipeline, &store).await?;
     let batches = lake::query(&context, &args.sql).await?;
-    let _ = args.format;
-    let text = datafusion::arrow::util::pretty::pretty_format_batches(&batches).map_err(sluice_engine::Error::from)?;
-    super::output::say(&text.to_string());
+    let Some(first) = batches.first() else { return Ok(()) };
+    let stdout = std::io::stdout();
+    let chars_max = stdout.is_terminal().then_some(TERMINAL_COLUMN_CHARS_MAX);
+    let mut writer = BatchWriter::new(stdout.lock(), first.schema(), args.format, chars_max)?;
+    for batch in &batches {
+        if writer.write(batch)?.is_break() {
+            return Ok(());
+        }
+    }
+    writer.finish()?;
     Ok(())
 }

@@ -10,7 +10,7 @@ use sluice_engine::{Error, Result};
 use sluice_operators::source::simulator::{Faults, Options, Pace, Simulator, SimulatorError, Truth, files, kafka};
 
 use super::{Outcome, output};
-use crate::sources::{load_config, moment};
+use crate::sources::{LATE_BY_MAX_MS, load_config, moment};
 
 /// Simulate events of a music site, to Kafka or to files.
 #[derive(Debug, Args)]
@@ -102,7 +102,7 @@ fn write(args: &SimulateArgs, stop: &AtomicBool) -> Result<Truth> {
         late: args.late,
         malformed: args.malformed,
         mojibake: args.mojibake,
-        ..options.faults
+        late_by_max_ms: LATE_BY_MAX_MS,
     };
     match (&args.start, args.speedup) {
         (Some(start), _) => options.start_ms = moment(start)?,

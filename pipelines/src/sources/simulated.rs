@@ -13,6 +13,9 @@ const PARTITIONS: u32 = 4;
 /// Users when nothing is said: enough that many listen at once.
 const USERS: usize = 10_000;
 
+/// How late a late record is at most when nothing is said, in milliseconds: an hour.
+pub const LATE_BY_MAX_MS: i64 = 3_600_000;
+
 /// What a simulator in `sluice.yml` means. `root` is the project's folder, against which its configuration's path is read.
 ///
 /// # Errors
@@ -34,11 +37,10 @@ pub fn simulator_config(settings: &Simulator, root: &Path) -> Result<SimulatorSo
     options.growth_rate = settings.growth_rate.unwrap_or(options.growth_rate);
     options.attrition_rate = settings.attrition_rate.unwrap_or(options.attrition_rate);
     let faults = &settings.faults;
-    let usual = Faults::default();
     options.faults = Faults {
         duplicate: faults.duplicate.unwrap_or(0.0),
         late: faults.late.unwrap_or(0.0),
-        late_by_max_ms: faults.late_by_max.map_or(usual.late_by_max_ms, |d| d.as_millis() as i64),
+        late_by_max_ms: faults.late_by_max.map_or(LATE_BY_MAX_MS, |d| d.as_millis() as i64),
         malformed: faults.malformed.unwrap_or(0.0),
         mojibake: faults.mojibake.unwrap_or(0.0),
     };
