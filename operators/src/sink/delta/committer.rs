@@ -22,7 +22,7 @@ use super::sink::DeltaPart;
 use super::token::{CommitToken, RowCounts};
 
 /// Tries of one commit after the first.
-const COMMIT_RETRIES_MAX: u32 = 8;
+const COMMIT_RETRIES_MAX: u32 = 10;
 /// Pause before the first retry after an unknown outcome, in milliseconds; doubled up to `COMMIT_PAUSE_MAX_MS`.
 const COMMIT_PAUSE_MS: u64 = 100;
 /// The longest pause between two tries of a commit, in milliseconds.

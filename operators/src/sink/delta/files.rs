@@ -70,7 +70,7 @@ impl Files {
             self.turn += 1;
             if !self.open.contains_key(&values) {
                 self.make_room()?;
-                self.open.insert(values.clone(), (self.encoding.begin()?, 0));
+                self.open.insert(values.clone(), (self.encoding.begin(&rows)?, 0));
             }
             let (file, used) = self.open.get_mut(&values).expect("it is there or has just been put there");
             *used = self.turn;

@@ -67,7 +67,9 @@ impl Walk<'_> {
             DataType::Struct(fields) => {
                 let mut inner = Sections::default();
                 for child in fields {
-                    self.field(child, false, &mut inner);
+                    // Nobody has looked for NaN in there.
+                    let nan = matches!(child.data_type(), DataType::Float32 | DataType::Float64);
+                    self.field(child, nan, &mut inner);
                 }
                 out.min.put(field.name(), &inner.min.close());
                 out.max.put(field.name(), &inner.max.close());

@@ -16,9 +16,12 @@ use crate::store::store_error;
 /// Bytes that one worker's uploads hold at most; a bigger file goes alone.
 const UPLOAD_BYTES_MAX: usize = 64 << 20;
 /// Tries of one upload. A data file's name is its own, so a second try overwrites nothing else.
-const UPLOAD_TRIES_MAX: u32 = 4;
-/// Pause after the first failed try, in milliseconds; doubled after each.
+const UPLOAD_TRIES_MAX: u32 = 8;
+/// Pause after the first failed try, in milliseconds; doubled after each up to `UPLOAD_PAUSE_MAX_MS`. In all about 18 s: what
+/// a NameNode takes to restart, or to hand out no more blocks on a DataNode that died.
 const UPLOAD_PAUSE_MS: u64 = 250;
+/// The longest pause between two tries, in milliseconds.
+const UPLOAD_PAUSE_MAX_MS: u64 = 5_000;
 
 /// The uploads of one writer of a table.
 pub(super) struct Uploads {
@@ -90,7 +93,7 @@ async fn put_with_retries(objects: &dyn ObjectStore, location: &Path, bytes: Byt
                 }
                 tracing::warn!(error = %e, tried, "an upload failed and is tried again");
                 tokio::time::sleep(pause).await;
-                pause *= 2;
+                pause = (pause * 2).min(Duration::from_millis(UPLOAD_PAUSE_MAX_MS));
             }
         }
     }
