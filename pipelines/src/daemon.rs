@@ -3,9 +3,9 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use sluice_engine::metrics::Metrics;
 use sluice_engine::runtime::{RunConfig, StopHandle, Summary, claim, run};
 use sluice_engine::{Error, ErrorKind, Result};
-use sluice_engine::metrics::Metrics;
 use sluice_operators::store::Store;
 
 use crate::compile::{GraphContext, Pipeline, build_graph};
@@ -132,12 +132,7 @@ async fn wait_or_stop(wait: Duration, stop: &StopHandle) {
     }
 }
 
-async fn run_once(
-    pipeline: &Arc<Pipeline>,
-    store: &Store,
-    options: &RunOptions,
-    then: OnCommitted,
-) -> Result<Summary> {
+async fn run_once(pipeline: &Arc<Pipeline>, store: &Store, options: &RunOptions, then: OnCommitted) -> Result<Summary> {
     let config = run_config(pipeline, options);
     let checkpoints = Arc::new(store.clone());
     let claim = claim(checkpoints.as_ref(), &config.pipeline, &holder()).await?;

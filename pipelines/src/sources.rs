@@ -49,7 +49,10 @@ impl<'a> Sources<'a> {
     /// `Config` when `sluice.yml` does not say where the stream comes from.
     pub fn factory(&self, stream: &Stream) -> Result<SourceFactory> {
         let settings = self.project.settings.sources.get(&stream.source).ok_or_else(|| {
-            Error::config(format!("sluice.yml does not say where source {:?} comes from; add it under sources", stream.source))
+            Error::config(format!(
+                "sluice.yml does not say where source {:?} comes from; add it under sources",
+                stream.source
+            ))
         })?;
         let topic = stream.topic.clone();
         Ok(match settings {

@@ -45,7 +45,9 @@ pub async fn check(args: CheckArgs) -> Outcome {
 
 async fn check_topics(pipeline: &Pipeline, faults: &mut Vec<Error>) {
     for stream in &pipeline.streams {
-        let Some(SourceSettings::Kafka(kafka)) = pipeline.project.settings.sources.get(&stream.source) else { continue };
+        let Some(SourceSettings::Kafka(kafka)) = pipeline.project.settings.sources.get(&stream.source) else {
+            continue;
+        };
         if kafka.create {
             continue;
         }

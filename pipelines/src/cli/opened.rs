@@ -23,8 +23,9 @@ pub fn lake(pipeline: &Pipeline) -> Result<Store> {
     let url = if lake.contains("://") || Path::new(lake).is_absolute() {
         lake.clone()
     } else {
-        let root = std::path::absolute(&pipeline.project.root)
-            .map_err(|e| Error::config(format!("the folder {} cannot be used: {e}", pipeline.project.root.display())))?;
+        let root = std::path::absolute(&pipeline.project.root).map_err(|e| {
+            Error::config(format!("the folder {} cannot be used: {e}", pipeline.project.root.display()))
+        })?;
         root.join(lake.trim_start_matches("./")).to_string_lossy().into_owned()
     };
     Store::open(&url)

@@ -80,7 +80,11 @@ fn describe(op: &Op, parts: &mut Vec<String>) {
             parts.push(format!("state per {} (distinct rows)", if *windowed { "window" } else { "group" }));
         }
         Op::Aggregate { spec, windowed, .. } => {
-            parts.push(format!("state per {} ({} aggregates)", if *windowed { "window" } else { "group" }, spec.calls.len()));
+            parts.push(format!(
+                "state per {} ({} aggregates)",
+                if *windowed { "window" } else { "group" },
+                spec.calls.len()
+            ));
         }
         Op::Dedupe { spec, .. } => {
             let keys: Vec<&str> = spec.keys.iter().map(|k| spec.schema.field(*k).name().as_str()).collect();

@@ -39,6 +39,6 @@ pub async fn query(args: QueryArgs) -> Outcome {
             return Ok(());
         }
     }
-    writer.finish()?;
+    let _ = writer.finish()?;
     Ok(())
 }

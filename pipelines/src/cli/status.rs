@@ -21,7 +21,10 @@ pub async fn status(args: StatusArgs) -> Outcome {
     };
     output::say(&format!(
         "pipeline {:?}: epoch {}, generation {}, in {}",
-        manifest.pipeline, manifest.epoch, manifest.generation, store.url()
+        manifest.pipeline,
+        manifest.epoch,
+        manifest.generation,
+        store.url()
     ));
     for (source, position) in &manifest.positions {
         let splits: Vec<String> = position.0.iter().map(|(split, p)| format!("{split}:{}", p.next)).collect();

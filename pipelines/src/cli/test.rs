@@ -49,7 +49,11 @@ pub async fn test_tables(pipeline: &Pipeline, selector: Option<&str>) -> Outcome
             }
             Ok(rows) => {
                 failed += 1;
-                output::error(&format!("data test {} failed: {rows} rows; see them with\n  {}", test.name, test.sql.trim()));
+                output::error(&format!(
+                    "data test {} failed: {rows} rows; see them with\n  {}",
+                    test.name,
+                    test.sql.trim()
+                ));
             }
             Err(error) => {
                 failed += 1;

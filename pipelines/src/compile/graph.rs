@@ -78,7 +78,8 @@ impl Wiring<'_> {
             let decoded = self.decode(stream, source)?;
             rejects.push(Output { node: decoded.node, port: REJECTED }.input(Exchange::Forward));
             self.tables.insert(stream.table.clone(), decoded);
-            let table = self.delta(&stream.path, &stream.table, stream.schema.clone(), WriteMode::Append, &stream.description);
+            let table =
+                self.delta(&stream.path, &stream.table, stream.schema.clone(), WriteMode::Append, &stream.description);
             self.delta_sink(&stream.table, table.partitioned_by(&stream.partition_by), decoded)?;
         }
         let path = format!("{OWN_FOLDER}/rejects");
@@ -110,7 +111,8 @@ impl Wiring<'_> {
     }
 
     fn constant(&mut self, name: &str, rows: datafusion::arrow::array::RecordBatch) -> Result<Output> {
-        let build = move |c: &sluice_engine::SourceContext| Ok(Box::new(ConstantSource::new(rows.clone(), c.clone())) as _);
+        let build =
+            move |c: &sluice_engine::SourceContext| Ok(Box::new(ConstantSource::new(rows.clone(), c.clone())) as _);
         Ok(Output { node: self.graph.source(name, build)?, port: 0 })
     }
 

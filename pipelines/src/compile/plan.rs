@@ -209,7 +209,11 @@ async fn plan_model(model: &Model, known: &mut Known, clickhouse: bool) -> Resul
         found.map(|f| f.name().clone()).ok_or_else(|| {
             let has: Vec<&str> = schema.fields().iter().map(|f| f.name().as_str()).collect();
             fault(
-                format!("{config} names the column {name:?}, which model {:?} does not have (it has {})", model.name, has.join(", ")),
+                format!(
+                    "{config} names the column {name:?}, which model {:?} does not have (it has {})",
+                    model.name,
+                    has.join(", ")
+                ),
                 "correct the config, or select the column",
             )
         })

@@ -52,7 +52,8 @@ impl Stream {
         let Some(meta) = &table.stream else { return Ok(None) };
         let mut faults = Vec::new();
         if meta.format != "json" {
-            let what = format!("stream {}.{} has format {:?}, which is not known", table.source, table.name, meta.format);
+            let what =
+                format!("stream {}.{} has format {:?}, which is not known", table.source, table.name, meta.format);
             faults.push(fault(table, table.origin.line, what, "write `format: json`"));
         }
         let mut fields = Vec::new();
@@ -75,7 +76,12 @@ impl Stream {
         let event_time = match &meta.event_time {
             Some(text) => Some(event_time(text, &schema).await.map_err(|e| {
                 let what = format!("event_time of stream {}.{}: {e}", table.source, table.name);
-                vec![fault(table, table.origin.line, what, "write an expression over the stream's columns that gives a timestamp")]
+                vec![fault(
+                    table,
+                    table.origin.line,
+                    what,
+                    "write an expression over the stream's columns that gives a timestamp",
+                )]
             })?),
             None => None,
         };
@@ -103,7 +109,9 @@ async fn event_time(text: &str, schema: &SchemaRef) -> Result<Arc<dyn PhysicalEx
     context.register_table("stream", table).map_err(|e| e.to_string())?;
     let sql = format!("select cast({text} as timestamp) as event_time from stream");
     let planned = plan_query(&context, &sql).await.map_err(|e| e.to_string())?;
-    let LogicalPlan::Projection(projection) = &planned.plan else { return Err(format!("{text} is too simple or too complex")) };
+    let LogicalPlan::Projection(projection) = &planned.plan else {
+        return Err(format!("{text} is too simple or too complex"));
+    };
     let expr = projection.expr.first().ok_or("it has no column")?;
     // The plan's scan may have picked columns; the expression is made over all of them, by name.
     let whole = DFSchema::try_from_qualified_schema("stream", &lower).map_err(|e| e.to_string())?;
@@ -139,8 +147,12 @@ impl SeedTable {
         let mut fields = Vec::new();
         let mut columns: Vec<ArrayRef> = Vec::new();
         for (i, column) in seed.columns.iter().enumerate() {
-            let data_type = types::parse(&column.data_type)
-                .ok_or_else(|| fault(format!("column {} has the type {:?}, which Spark SQL does not have", column.name, column.data_type)))?;
+            let data_type = types::parse(&column.data_type).ok_or_else(|| {
+                fault(format!(
+                    "column {} has the type {:?}, which Spark SQL does not have",
+                    column.name, column.data_type
+                ))
+            })?;
             let text: StringArray = seed.rows.iter().map(|r| r.get(i).cloned().flatten()).collect();
             let options = CastOptions { safe: false, ..Default::default() };
             let values = cast_with_options(&text, &data_type, &options)

@@ -71,7 +71,13 @@ impl Refresher {
         Ok(())
     }
 
-    async fn to_clickhouse(&mut self, model: &ModelPlan, epoch: &Committed, rows: Vec<RecordBatch>, count: u64) -> Result<()> {
+    async fn to_clickhouse(
+        &mut self,
+        model: &ModelPlan,
+        epoch: &Committed,
+        rows: Vec<RecordBatch>,
+        count: u64,
+    ) -> Result<()> {
         let Some(config) = clickhouse_config(&self.pipeline, model) else { return Ok(()) };
         if count == 0 {
             use sluice_engine::Committer;

@@ -82,7 +82,6 @@ pub fn moment(text: &str) -> Result<i64> {
     let date = NaiveDate::parse_from_str(text, "%Y-%m-%d").ok().and_then(|d| d.and_hms_opt(0, 0, 0));
     let date = date.map(|d| d.and_utc().timestamp_millis());
     let time = || DateTime::parse_from_rfc3339(text).ok().map(|t| t.with_timezone(&Utc).timestamp_millis());
-    date.or_else(time).ok_or_else(|| {
-        Error::config(format!("{text:?} is no moment; write 2025-01-31 or 2025-01-31T12:00:00Z"))
-    })
+    date.or_else(time)
+        .ok_or_else(|| Error::config(format!("{text:?} is no moment; write 2025-01-31 or 2025-01-31T12:00:00Z")))
 }

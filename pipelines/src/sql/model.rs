@@ -58,7 +58,10 @@ pub async fn plan_query(context: &SessionContext, sql: &str) -> Result<PlannedMo
     let mut names: Vec<String> = fields.iter().map(|f| f.name().to_lowercase()).collect();
     names.sort();
     if let Some(twice) = names.windows(2).find(|w| w[0] == w[1]) {
-        return Err(SqlError::new(format!("two columns are named {:?}; give one of them another name with AS", twice[0])));
+        return Err(SqlError::new(format!(
+            "two columns are named {:?}; give one of them another name with AS",
+            twice[0]
+        )));
     }
     Ok(PlannedModel { schema: Arc::new(Schema::new(fields)), plan })
 }
@@ -90,9 +93,10 @@ fn written_names(query: &Query) -> Vec<Option<String>> {
                     SelectItem::UnnamedExpr(e) => e.to_string().rsplit('.').next().map(|n| n.trim_matches('`').into()),
                     _ => None,
                 };
-                let stars = select.projection.iter().any(|i| {
-                    matches!(i, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..))
-                });
+                let stars = select
+                    .projection
+                    .iter()
+                    .any(|i| matches!(i, SelectItem::Wildcard(_) | SelectItem::QualifiedWildcard(..)));
                 return if stars { vec![] } else { select.projection.iter().map(name).collect() };
             }
             SetExpr::SetOperation { left, .. } => body = left,

@@ -128,9 +128,10 @@ impl Op {
     /// The output's columns.
     pub fn schema(&self) -> SchemaRef {
         match self {
-            Op::Scan { schema, .. } | Op::Map { schema, .. } | Op::Union { schema, .. } | Op::Explode { schema, .. } => {
-                schema.clone()
-            }
+            Op::Scan { schema, .. }
+            | Op::Map { schema, .. }
+            | Op::Union { schema, .. }
+            | Op::Explode { schema, .. } => schema.clone(),
             Op::Constant { rows } => rows.schema(),
             Op::Aggregate { spec, .. } => spec.schema.clone(),
             Op::Dedupe { spec, .. } => spec.schema.clone(),
@@ -222,7 +223,12 @@ impl Op {
                         format!("{:?}({:?}) filter {:?}", c.kind, text(&c.argument), text(&c.filter))
                     })
                     .collect();
-                format!("aggregate v1 [{}] append_only={} to [{}]", calls.join(", "), spec.append_only, schema(&spec.schema))
+                format!(
+                    "aggregate v1 [{}] append_only={} to [{}]",
+                    calls.join(", "),
+                    spec.append_only,
+                    schema(&spec.schema)
+                )
             }
             Op::Dedupe { spec, .. } => {
                 format!("dedupe v1 keys={:?} order={:?} of [{}]", spec.keys, spec.order, schema(&spec.schema))

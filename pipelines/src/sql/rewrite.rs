@@ -49,11 +49,7 @@ impl VisitorMut for Rewriter {
             Expr::CompoundIdentifier(parts) => parts.iter_mut().for_each(lower),
             Expr::RLike { negated, expr: text, pattern, .. } => {
                 let call = function("regexp_like", vec![(**text).clone(), (**pattern).clone()]);
-                *expr = if *negated {
-                    Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(call) }
-                } else {
-                    call
-                };
+                *expr = if *negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(call) } } else { call };
             }
             _ => {}
         }
@@ -196,7 +192,9 @@ fn window_arguments(call: &Expr) -> Result<(Expr, i64, i64), String> {
         [time, size, slide] => {
             let (size, slide) = (duration(size)?, duration(slide)?);
             if slide > size {
-                return Err("window(): the slide is longer than the window, so rows between windows would be lost".into());
+                return Err(
+                    "window(): the slide is longer than the window, so rows between windows would be lost".into()
+                );
             }
             Ok(((*time).clone(), size, slide))
         }

@@ -39,7 +39,10 @@ fn strategies() {
         ("select name, count(*) as n, sum(price) as s from b.t group by name having count(*) > 1", "aggregate"),
         ("select distinct name from b.t", "aggregate"),
         ("select window.start as s, count(*) as n from b.t group by window(at, '5 minutes')", "window"),
-        ("select window.end as e, name, count(*) as n from b.t where id > 1 group by window(at, '5 minutes', '1 minute'), name", "window"),
+        (
+            "select window.end as e, name, count(*) as n from b.t where id > 1 group by window(at, '5 minutes', '1 minute'), name",
+            "window",
+        ),
         ("select l.id, r.name from b.t l join b.t r on l.id = r.id", "join"),
         ("select l.id, r.name from b.t l left join b.t r on l.id + 1 = r.id", "join"),
         (

@@ -2,7 +2,9 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, StringArray, UInt32Array, new_null_array};
+use arrow::array::{
+    Array, ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, StringArray, UInt32Array, new_null_array,
+};
 use arrow::compute::{cast, take};
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
 use datafusion::physical_expr::PhysicalExpr;
@@ -150,9 +152,8 @@ impl Operator for DecodeJson {
         while start < payloads.len() {
             let mut rejected = Vec::new();
             let rest = (start..payloads.len()).map(|i| payloads.is_valid(i).then(|| payloads.value(i)));
-            let done = self
-                .decoder
-                .decode_all(rest, |row, reason| rejected.push(((start + row) as u32, reason.to_string())));
+            let done =
+                self.decoder.decode_all(rest, |row, reason| rejected.push(((start + row) as u32, reason.to_string())));
             if done == 0 {
                 return Err(Error::bug("a record does not fit into an empty batch"));
             }

@@ -88,7 +88,8 @@ impl Dedupe {
             }
         }
         let winners: BooleanArray = shown.iter().map(|s| Some(*s != NOT_SHOWN)).collect();
-        let new = if winners.true_count() == rows.num_rows() { rows.clone() } else { filter_record_batch(rows, &winners)? };
+        let new =
+            if winners.true_count() == rows.num_rows() { rows.clone() } else { filter_record_batch(rows, &winners)? };
         let first = self.log.append(new.clone())?;
         for (n, entry) in shown.iter().filter(|s| **s != NOT_SHOWN).enumerate() {
             self.index.set_shown(*entry, first.plus(n));

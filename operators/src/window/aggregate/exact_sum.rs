@@ -124,12 +124,8 @@ impl ExactSum {
         if bytes.first() != Some(&1) || bytes.len() < HEAD || !(bytes.len() - HEAD).is_multiple_of(LIMB) {
             return None;
         }
-        let mut sum = ExactSum {
-            limbs: vec![],
-            nans: count(0)?,
-            positive_infinities: count(1)?,
-            negative_infinities: count(2)?,
-        };
+        let mut sum =
+            ExactSum { limbs: vec![], nans: count(0)?, positive_infinities: count(1)?, negative_infinities: count(2)? };
         for limb in bytes[HEAD..].chunks_exact(LIMB) {
             if limb[0] > 68 {
                 return None;

@@ -54,8 +54,7 @@ impl Aggregate {
         let types: Vec<DataType> =
             spec.schema.fields().iter().take(spec.keys.len()).map(|f| f.data_type().clone()).collect();
         let encoder = KeyEncoder::new((0..types.len()).collect(), types)?;
-        let accumulators =
-            spec.calls.iter().map(|c| accumulator(c, spec.append_only)).collect::<Result<Vec<_>>>()?;
+        let accumulators = spec.calls.iter().map(|c| accumulator(c, spec.append_only)).collect::<Result<Vec<_>>>()?;
         Ok(Self {
             spec,
             encoder,
@@ -220,8 +219,7 @@ impl Operator for Aggregate {
 
 /// Emits old rows with -1 and new rows with +1, but not those that are the same in both.
 fn emit_differences(schema: &SchemaRef, old: RecordBatch, new: RecordBatch, out: &mut Emitter<'_>) -> Result<()> {
-    let converter =
-        RowConverter::new(schema.fields().iter().map(|f| SortField::new(f.data_type().clone())).collect())?;
+    let converter = RowConverter::new(schema.fields().iter().map(|f| SortField::new(f.data_type().clone())).collect())?;
     let (old_rows, new_rows) = (converter.convert_columns(old.columns())?, converter.convert_columns(new.columns())?);
     let before: hashbrown::HashSet<&[u8], foldhash::fast::FixedState> = old_rows.iter().map(|r| r.data()).collect();
     let after: hashbrown::HashSet<&[u8], foldhash::fast::FixedState> = new_rows.iter().map(|r| r.data()).collect();

@@ -30,10 +30,15 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
     vec![
         udf("sluice_window_start", two.clone(), timestamp(), Arc::new(start)),
         udf("sluice_window_end", two.clone(), timestamp(), Arc::new(end)),
-        udf("sluice_span_end", two, timestamp(), Arc::new(|args: &[ColumnarValue]| {
-            let (times, size) = (times(&args[0])?, micros(&args[1])?);
-            map(&args[0], &times, |t| t + size)
-        })),
+        udf(
+            "sluice_span_end",
+            two,
+            timestamp(),
+            Arc::new(|args: &[ColumnarValue]| {
+                let (times, size) = (times(&args[0])?, micros(&args[1])?);
+                map(&args[0], &times, |t| t + size)
+            }),
+        ),
         udf("sluice_hops", three, list, Arc::new(hop_lists)),
     ]
 }

@@ -44,15 +44,8 @@ impl Lowering<'_> {
         let residual = residual.map(|f| physical(f, &join.schema)).transpose()?;
         let both: Vec<Field> = ls.fields().iter().chain(rs.fields()).map(|f| f.as_ref().clone()).collect();
         let wide: SchemaRef = if plain { arrow_schema(&join.schema) } else { Arc::new(Schema::new(renamed(both))) };
-        let spec = EquiJoinSpec {
-            kind,
-            left: ls.clone(),
-            right: rs,
-            left_keys,
-            right_keys,
-            residual,
-            schema: wide.clone(),
-        };
+        let spec =
+            EquiJoinSpec { kind, left: ls.clone(), right: rs, left_keys, right_keys, residual, schema: wide.clone() };
         let joined = Op::Join { left: Box::new(left), right: Box::new(right), spec };
         if plain {
             return Ok(joined);

@@ -14,8 +14,8 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema, SchemaRef};
 use datafusion::common::DFSchema;
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::logical_expr::{Expr, LogicalPlan};
-use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use datafusion::physical_expr::expressions::Column;
+use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 
 use super::op::Op;
 
@@ -61,7 +61,8 @@ impl Lowering<'_> {
             LogicalPlan::Sort(_) | LogicalPlan::Limit(_) => unsupported("ORDER BY with LIMIT over all rows"),
             LogicalPlan::Window(window) => {
                 let call = window.window_expr.first().map(ToString::to_string).unwrap_or_default();
-                let call: String = call.split(" ROWS").next().unwrap_or(&call).split(" RANGE").next().unwrap_or("").into();
+                let call: String =
+                    call.split(" ROWS").next().unwrap_or(&call).split(" RANGE").next().unwrap_or("").into();
                 unsupported(format!("the window function {call}"))
             }
             other => unsupported(format!("{}", other.display())),

@@ -20,9 +20,8 @@ impl Lowering<'_> {
         let name = expr.schema_name().to_string();
         let call = row_number(expr)?;
         let parts = split_conjunction(predicate);
-        let (ranks, others): (Vec<&Expr>, Vec<&Expr>) = parts.into_iter().partition(|p| {
-            p.column_refs().iter().any(|c| c.name == name)
-        });
+        let (ranks, others): (Vec<&Expr>, Vec<&Expr>) =
+            parts.into_iter().partition(|p| p.column_refs().iter().any(|c| c.name == name));
         if ranks.len() != 1 || !is_first(ranks[0]) {
             return unsupported(format!("row_number() with another condition than = 1: {predicate}"));
         }
@@ -41,8 +40,7 @@ impl Lowering<'_> {
     fn dedupe(&self, input: Op, window: &Window, call: &WindowFunction) -> Lowered {
         let from = window.input.schema();
         let below = input.schema();
-        let mut columns: Vec<Arc<dyn PhysicalExpr>> =
-            (0..below.fields().len()).map(|i| column(&below, i)).collect();
+        let mut columns: Vec<Arc<dyn PhysicalExpr>> = (0..below.fields().len()).map(|i| column(&below, i)).collect();
         let mut fields: Vec<Field> = below.fields().iter().map(|f| f.as_ref().clone()).collect();
         let mut place = |expr: &Expr| {
             let expr = physical(expr, from)?;
@@ -60,7 +58,11 @@ impl Lowering<'_> {
         }
         let mut order = Vec::new();
         for sort in &params.order_by {
-            order.push(OrderColumn { column: place(&sort.expr)?, descending: !sort.asc, nulls_first: sort.nulls_first });
+            order.push(OrderColumn {
+                column: place(&sort.expr)?,
+                descending: !sort.asc,
+                nulls_first: sort.nulls_first,
+            });
         }
         let schema = Arc::new(Schema::new(fields));
         let width = below.fields().len();
