@@ -1,5 +1,6 @@
 //! Functions of Spark SQL that neither DataFusion nor its Spark crate has, or has otherwise.
 
+mod concat;
 mod exact;
 mod time;
 mod window;
@@ -10,7 +11,8 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 /// Scalar functions; they replace others of the same name.
 pub fn scalar() -> Vec<Arc<ScalarUDF>> {
-    time::functions().into_iter().chain(window::functions()).map(Arc::new).collect()
+    let own = time::functions().into_iter().chain(window::functions()).chain([concat::function()]);
+    own.map(Arc::new).collect()
 }
 
 /// Aggregate functions; they replace others of the same name.
