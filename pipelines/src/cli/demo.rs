@@ -56,7 +56,7 @@ pub async fn demo(args: DemoArgs) -> Outcome {
     run_here(pipeline, RunOptions { until_idle: args.events.is_some(), ..RunOptions::default() }).await?;
     let dir = args.dir.display();
     output::note(&format!(
-        "The tables are in {dir}/lake. Ask them:\n  sluice query --project {dir} \"select * from {FIRST_QUESTION}\""
+        "The tables are in {dir}/lake. Ask them:\n  sluice query --project {dir} \"{FIRST_QUESTION}\""
     ));
     Ok(())
 }
