@@ -6,7 +6,8 @@
 use std::fmt::Write;
 
 use anyhow::{Context, bail};
-use arrow::array::{Array, AsArray, RecordBatch};
+use arrow::array::{Array, ArrayRef, AsArray, RecordBatch};
+use arrow::compute::cast;
 use arrow::datatypes::{
     DataType, Date32Type, Float64Type, Int32Type, Int64Type, SchemaRef, TimeUnit, TimestampMicrosecondType,
 };
@@ -51,7 +52,7 @@ pub fn lines(batches: &[RecordBatch], columns: &[&str]) -> anyhow::Result<Vec<St
         let mut cells = Vec::new();
         for name in columns {
             let column = batch.column_by_name(name).with_context(|| format!("there is no column {name}"))?;
-            cells.push(column);
+            cells.push(plain(column)?);
         }
         for row in 0..batch.num_rows() {
             let mut line = Line::default();
@@ -63,6 +64,15 @@ pub fn lines(batches: &[RecordBatch], columns: &[&str]) -> anyhow::Result<Vec<St
         }
     }
     Ok(lines)
+}
+
+/// A view of texts or bytes as the plain column; all others as they are.
+fn plain(column: &ArrayRef) -> anyhow::Result<ArrayRef> {
+    Ok(match column.data_type() {
+        DataType::Utf8View => cast(column, &DataType::Utf8)?,
+        DataType::BinaryView => cast(column, &DataType::Binary)?,
+        _ => column.clone(),
+    })
 }
 
 fn cell(column: &dyn Array, row: usize) -> anyhow::Result<String> {

@@ -7,6 +7,7 @@ use std::sync::Arc;
 
 use anyhow::{Context, bail};
 use arrow::array::RecordBatch;
+use arrow::compute::cast;
 use arrow::datatypes::{FieldRef, SchemaRef};
 use datafusion::common::TableReference;
 use datafusion::datasource::MemTable;
@@ -60,7 +61,8 @@ fn register(context: &SessionContext, table: &str, schema: &SchemaRef, rows: Vec
             let same = |other: &&FieldRef| other.name().eq_ignore_ascii_case(field.name());
             let found = batch.schema_ref().fields().iter().find(same);
             let column = found.and_then(|found| batch.column_by_name(found.name()));
-            column.cloned().with_context(|| format!("{table} has no column {}", field.name()))
+            let column = column.with_context(|| format!("{table} has no column {}", field.name()))?;
+            Ok(cast(column, field.data_type())?)
         };
         let columns: Vec<_> = schema.fields().iter().map(column).collect::<anyhow::Result<_>>()?;
         renamed.push(RecordBatch::try_new(schema.clone(), columns)?);

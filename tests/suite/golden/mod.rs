@@ -125,18 +125,19 @@ fn stops_make_no_difference() -> anyhow::Result<()> {
     let stopped = OverFiles::new(&events, "workers: 1")?;
     let folder = stopped.project.path().display();
     let mut rows = 0;
-    for (generation, workers) in [(1, 1), (2, 3), (3, 2)] {
+    for (generation, workers) in [(1, 1), (2, 3)] {
         stopped.project.set(&format!(
             "version: 1\nsources: {{ music: {{ files: {{ path: {folder}/events }} }} }}\nlake: {folder}/lake\nrun: {{ workers: {workers}, epoch: 100 ms }}\n"
         ))?;
-        let summary = stopped.open()?.run_for_an_epoch(Some(7))?;
+        let summary = stopped.open()?.run_for_an_epoch(Some(1))?;
+        println!("generation {generation}: {} rows", summary.rows);
         assert_eq!(summary.generation, generation);
         rows += summary.rows;
         assert!(rows < events.len() as u64, "the run is stopped in the middle, not after {rows} rows");
     }
     let opened = stopped.open()?;
     let summary = opened.run(Some(7))?;
-    assert_eq!(summary.generation, 4);
-    same(&expected, &tables(&opened)?, "after three stops");
+    assert_eq!(summary.generation, 3);
+    same(&expected, &tables(&opened)?, "after two stops");
     Ok(())
 }
