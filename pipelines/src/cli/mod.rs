@@ -11,6 +11,7 @@ mod run;
 mod simulate;
 mod status;
 mod test;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
