@@ -11,7 +11,7 @@ use super::super::nearest::did_you_mean;
 use super::super::values::json_to_jinja;
 use super::blocks::{Block, blocks, line_at};
 use super::fault::{explain, raise};
-use super::mutable::wrap_literals;
+use super::mutable::wrap_values;
 use super::session::Session;
 
 /// Block kinds that macro files may hold and that sluice has no use for.
@@ -56,7 +56,7 @@ impl Package {
             }
             let template = format!("{file}#{name}");
             let definition = definition(source, &block, &name);
-            if let Err(error) = env.add_template_owned(template.clone(), wrap_literals(&definition)) {
+            if let Err(error) = env.add_template_owned(template.clone(), wrap_values(&definition)) {
                 faults.push(explain(&error, file, &[]));
                 continue;
             }

@@ -127,7 +127,7 @@ impl Engine {
     /// The first fault of the template, with the file (a macro's file, when it is there) and the line.
     pub(super) fn render(&self, file: &str, source: &str, session: Session) -> Result<Rendered, ProjectError> {
         let session = Arc::new(session);
-        let source = mutable::wrap_literals(source);
+        let source = mutable::wrap_values(source);
         let template = self.env.template_from_named_str(file, &source);
         let text = template.and_then(|template| template.render(session.context()));
         let text = text.map_err(|error| fault::explain(&error, file, &self.functions))?;
