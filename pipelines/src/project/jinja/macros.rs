@@ -27,6 +27,9 @@ pub(super) struct Package {
 impl Package {
     /// Reads the macros and generic tests of a file into the package, and their templates into `env`.
     pub(super) fn add_file(&mut self, env: &mut Environment<'static>, file: &str, source: &str, faults: &mut Faults) {
+        if let Err(error) = super::check_tags(file, source) {
+            return faults.push(error);
+        }
         let found = match blocks(source, &["macro", "test", "materialization", "snapshot"]) {
             Ok(found) => found,
             Err((kind, name, line)) => {

@@ -12,6 +12,10 @@ use minijinja::{Environment, Error, ErrorKind, State};
 
 use super::blocks::{TagKind, first_word, tags};
 
+/// A list may hold so many values, those in the lists inside of it included.
+const ITEMS_MAX: usize = 100_000;
+/// Lists may be nested so deep.
+const DEPTH_MAX: usize = 64;
 /// The function that `wrap_values` calls in templates.
 const WRAPPER: &str = "__changeable";
 
@@ -45,27 +49,60 @@ fn value_of_set(inner: &str) -> Option<usize> {
 }
 
 /// The value itself when it can change, else a copy of it that can.
-fn changeable(value: &Value) -> Value {
+fn changeable(value: &Value) -> Result<Value, Error> {
     let is_ours = value.downcast_object_ref::<List>().is_some() || value.downcast_object_ref::<Dict>().is_some();
-    if is_ours { value.clone() } else { copy(value) }
+    if is_ours { Ok(value.clone()) } else { copy(value) }
 }
 
 /// A deep copy, all of which can change.
-fn copy(value: &Value) -> Value {
-    match value.kind() {
-        ValueKind::Seq => Value::from_object(List(Mutex::new(items_of(value)))),
-        ValueKind::Map => Value::from_object(Dict(Mutex::new(pairs_of(value)))),
-        _ => value.clone(),
+fn copy(value: &Value) -> Result<Value, Error> {
+    Copying { items_left: ITEMS_MAX, depth: 0 }.value(value)
+}
+
+/// A deep copy under way.
+struct Copying {
+    items_left: usize,
+    depth: usize,
+}
+
+impl Copying {
+    fn value(&mut self, value: &Value) -> Result<Value, Error> {
+        match value.kind() {
+            ValueKind::Seq => Ok(Value::from_object(List(Mutex::new(self.items(value)?)))),
+            ValueKind::Map => Ok(Value::from_object(Dict(Mutex::new(self.pairs(value)?)))),
+            _ => Ok(value.clone()),
+        }
+    }
+
+    fn items(&mut self, value: &Value) -> Result<Vec<Value>, Error> {
+        self.inside(|copying| value.try_iter()?.map(|item| copying.item(&item)).collect())
+    }
+
+    fn pairs(&mut self, value: &Value) -> Result<Vec<(Value, Value)>, Error> {
+        self.inside(|copying| {
+            value.try_iter()?.map(|key| Ok((key.clone(), copying.item(&value.get_item(&key)?)?))).collect()
+        })
+    }
+
+    fn inside<T>(&mut self, copied: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(too_large(format!("lists are nested more than {DEPTH_MAX} deep")));
+        }
+        let done = copied(self);
+        self.depth -= 1;
+        done
+    }
+
+    fn item(&mut self, value: &Value) -> Result<Value, Error> {
+        let left = self.items_left.checked_sub(1);
+        self.items_left = left.ok_or_else(|| too_large(format!("a list holds more than {ITEMS_MAX} values")))?;
+        self.value(value)
     }
 }
 
-fn items_of(value: &Value) -> Vec<Value> {
-    value.try_iter().map(|items| items.map(|item| copy(&item)).collect()).unwrap_or_default()
-}
-
-fn pairs_of(value: &Value) -> Vec<(Value, Value)> {
-    let keys = value.try_iter().map(|keys| keys.collect::<Vec<_>>()).unwrap_or_default();
-    keys.into_iter().map(|key| (key.clone(), copy(&value.get_item(&key).unwrap_or_default()))).collect()
+fn too_large(text: String) -> Error {
+    Error::new(ErrorKind::InvalidOperation, text)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -74,7 +111,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn argument(args: &[Value], at: usize, method: &str) -> Result<Value, Error> {
     let missing = || Error::new(ErrorKind::MissingArgument, format!("{method}() needs more arguments"));
-    args.get(at).map(copy).ok_or_else(missing)
+    args.get(at).ok_or_else(missing).and_then(copy)
 }
 
 /// A list with Python's `append`, `extend`, `insert`, `pop`, `remove` and `clear`.
@@ -162,9 +199,8 @@ impl Object for Dict {
         match method {
             "update" => {
                 for argument in args {
-                    for (key, value) in pairs_of(argument) {
-                        self.put(key, value);
-                    }
+                    let pairs = Copying { items_left: ITEMS_MAX, depth: 0 }.pairs(argument)?;
+                    pairs.into_iter().for_each(|(key, value)| self.put(key, value));
                 }
                 Ok(Value::from(()))
             }
@@ -256,6 +292,19 @@ mod tests {
             render("{% set d = dict(a=1) %}{% do d.update(b=2) %}{{ d }}{% set u = none %}{{ u }}"),
             "{'a': 1, 'b': 2}None"
         );
+    }
+
+    /// Lists that grow without end are errors.
+    #[test]
+    fn bounds() {
+        let mut env = Environment::new();
+        install(&mut env);
+        let fault = |source: &str| env.render_str(&wrap_values(source), ()).unwrap_err().to_string();
+        let doubling = "{% set xs = [1] %}{% for i in range(99) %}{% do xs.extend(xs) %}{% endfor %}";
+        assert!(fault(doubling).contains("more than 100000 values"), "{}", fault(doubling));
+        let nesting =
+            "{% set xs = [] %}{% for i in range(99) %}{% do xs.append([xs.pop() if xs else 1]) %}{% endfor %}";
+        assert!(fault(nesting).contains("nested more than 64 deep"), "{}", fault(nesting));
     }
 
     /// Only values of `set` are wrapped, and nothing else of the text moves.
