@@ -32,10 +32,12 @@ pub struct RunOptions {
     pub health: Health,
 }
 
+type Tell = Arc<dyn Fn(HealthChange<'_>) + Send + Sync>;
+
 /// Told how the daemon is.
 #[derive(Clone, Default)]
 pub struct Health {
-    tell: Option<Arc<dyn Fn(HealthChange<'_>) + Send + Sync>>,
+    tell: Option<Tell>,
 }
 
 /// How the daemon is.

@@ -69,13 +69,13 @@ impl Refresher {
         config.description = (!model.description.is_empty()).then(|| model.description.clone());
         overwrite(&config, epoch.epoch, rows.iter().cloned().map(Ok)).await?;
         if model.clickhouse {
-            self.to_clickhouse(model, epoch, rows, count).await?;
+            self.refill_clickhouse(model, epoch, rows, count).await?;
         }
         self.done.insert(model.table.clone(), (count + 1, sum));
         Ok(())
     }
 
-    async fn to_clickhouse(
+    async fn refill_clickhouse(
         &mut self,
         model: &ModelPlan,
         epoch: &Committed,
