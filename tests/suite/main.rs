@@ -1,5 +1,7 @@
 //! The tests that see the whole, in one binary.
 
+mod e2e;
+mod golden;
 mod readers;
 mod services;
 mod tidy;
