@@ -281,7 +281,7 @@ fn command_lines() -> anyhow::Result<Vec<(String, Vec<String>)>> {
 }
 
 fn sluice(arguments: &[&str]) -> anyhow::Result<Output> {
-    let binary: PathBuf = sluice_binary();
+    let binary: PathBuf = sluice_binary().expect("the binary is built");
     let output = Command::new(&binary).args(arguments).output();
     output.with_context(|| format!("cannot start {}", binary.display()))
 }
