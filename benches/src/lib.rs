@@ -1,1 +1,3 @@
-//! benches
+#![doc = include_str!("../README.md")]
+
+pub mod inputs;

@@ -1,7 +1,4 @@
-//! The parts of sluice: sources, decoders, transforms, windows, joins and sinks.
-//!
-//! One folder for each part, under its role, in the order in which a record meets them. No folder imports a sibling:
-//! what two of them share belongs to the engine.
+#![doc = include_str!("../README.md")]
 
 pub mod decode;
 pub mod join;

@@ -32,10 +32,12 @@ pub struct RunOptions {
     pub health: Health,
 }
 
+type Tell = Arc<dyn Fn(HealthChange<'_>) + Send + Sync>;
+
 /// Told how the daemon is.
 #[derive(Clone, Default)]
 pub struct Health {
-    tell: Option<Arc<dyn Fn(HealthChange<'_>) + Send + Sync>>,
+    tell: Option<Tell>,
 }
 
 /// How the daemon is.
@@ -43,7 +45,7 @@ pub struct Health {
 pub enum HealthChange<'a> {
     /// It is starting.
     Starting,
-    /// An epoch was committed.
+    /// The sources are open and the workers run.
     Running,
     /// It waits after this error.
     Waiting(&'a Error),
@@ -96,13 +98,7 @@ pub async fn run_pipeline(
     loop {
         options.health.tell(HealthChange::Starting);
         let before = options.metrics.run().epochs_committed.load(std::sync::atomic::Ordering::Relaxed);
-        let health = options.health.clone();
-        let mut then = on_committed();
-        let then: OnCommitted = Box::new(move |epoch| {
-            health.tell(HealthChange::Running);
-            then(epoch);
-        });
-        let error = match run_once(&pipeline, &store, &options, then).await {
+        let error = match run_once(&pipeline, &store, &options, on_committed()).await {
             Ok(summary) => return Ok(summary),
             Err(error) => error,
         };
@@ -142,7 +138,9 @@ async fn run_once(pipeline: &Arc<Pipeline>, store: &Store, options: &RunOptions,
         runtime: tokio::runtime::Handle::current(),
     };
     let graph = build_graph(pipeline, &context)?;
-    let refresher = Refresher::new(pipeline.clone(), store.clone(), then);
+    let health = options.health.clone();
+    let started = Box::new(move || health.tell(HealthChange::Running));
+    let refresher = Refresher::new(pipeline.clone(), store.clone(), started, then);
     run(graph, claim, checkpoints, config, Box::new(refresher)).await
 }
 

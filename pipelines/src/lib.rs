@@ -1,4 +1,4 @@
-//! sluice, the product: a dbt project and `sluice.yml` become a graph, and the graph a daemon with a command line.
+#![doc = include_str!("../README.md")]
 
 pub mod admin;
 pub mod cli;

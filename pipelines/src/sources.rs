@@ -5,7 +5,7 @@ use std::sync::Arc;
 
 use sluice_engine::{Error, Result, Source, SourceContext};
 use sluice_operators::source::file::{FileConfig, FileSource};
-use sluice_operators::source::kafka::{CreateTopic, KafkaConfig, KafkaConnection, KafkaSource};
+use sluice_operators::source::kafka::{CreateTopic, KafkaConfig, KafkaConnection, KafkaSource, LostOffsets};
 use sluice_operators::source::simulator::{SharedSimulator, SimulatorSource};
 
 use crate::compile::Stream;
@@ -80,12 +80,13 @@ pub fn kafka_config(kafka: &Kafka, source: &str, topic: &str, pipeline: &str) ->
     let mut config = KafkaConfig::new(kafka.brokers.clone(), topic);
     config.connection = connection(kafka, source);
     config.group_id = Some(format!("sluice-{pipeline}"));
+    config.on_lost_offsets = if kafka.skip_lost_offsets { LostOffsets::Earliest } else { LostOffsets::Fail };
     config.create = kafka.create.then_some(CreateTopic { partitions: CREATED_PARTITIONS, replication_factor: None });
     config
 }
 
 /// How a Kafka source's cluster is reached.
-pub fn connection(kafka: &Kafka, source: &str) -> KafkaConnection {
+fn connection(kafka: &Kafka, source: &str) -> KafkaConnection {
     let mut connection = KafkaConnection::new(kafka.brokers.clone());
     connection.options = kafka.options.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
     connection.settings = format!("sources.{source}.kafka");

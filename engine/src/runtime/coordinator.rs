@@ -77,9 +77,9 @@ impl Coordinator {
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
             tokio::select! {
-                event = self.events.recv() => match event {
+                // Once the last barrier has passed, the workers are gone and only the commit is left to wait for.
+                event = self.events.recv(), if !self.finished => match event {
                     Some(event) => self.on_event(event)?,
-                    None if self.finished => {}
                     None => return Err(Error::bug("all workers have stopped before the last epoch")),
                 },
                 _ = look.tick() => {}

@@ -22,6 +22,9 @@ pub struct Committed {
 
 /// Told of each committed epoch, before the next one can be: the tables stand still at this epoch meanwhile.
 pub trait Observer: Send {
+    /// Called once when recovery is over, sources are open and workers run.
+    fn on_started(&mut self) {}
+
     /// Called after the sinks have committed.
     ///
     /// # Errors

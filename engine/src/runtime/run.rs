@@ -57,7 +57,7 @@ impl RunConfig {
             batch_bytes: 8 << 20,
             tick: Duration::from_millis(500),
             epoch: Duration::from_secs(10),
-            epoch_rows_max: 4 << 20,
+            epoch_rows_max: 1 << 19,
             until_idle: false,
             stop: StopHandle::default(),
             metrics: Metrics::default(),
@@ -116,7 +116,7 @@ pub async fn run(
     claim: Claim,
     store: Arc<dyn CheckpointStore>,
     config: RunConfig,
-    observer: Box<dyn Observer>,
+    mut observer: Box<dyn Observer>,
 ) -> Result<Summary> {
     if config.workers == 0 {
         return Err(Error::config("run.workers is 0; give at least 1, or \"auto\""));
@@ -168,6 +168,7 @@ pub async fn run(
 
     let stage_count = stages.iter().map(Vec::len).sum();
     let threads = spawn_workers(stages, &control, events_in)?;
+    observer.on_started();
     let lane = CommitLane::new(store, &config, generation, last, committers, names, observer);
     let result = Coordinator::new(config, control.clone(), events, lane, stage_count).drive().await;
     control.abort();

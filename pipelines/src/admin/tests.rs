@@ -9,7 +9,7 @@ use expect_test::expect;
 use sluice_engine::checkpoint::MemoryStore;
 use sluice_engine::graph::{Graph, Input};
 use sluice_engine::metrics::Metrics;
-use sluice_engine::runtime::{NoObserver, RunConfig, StopHandle, run};
+use sluice_engine::runtime::{NoObserver, RunConfig, StopHandle, claim, run};
 use sluice_engine::testing::{CountingSource, MemoryTable};
 use sluice_engine::{ErrorKind, Result};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
@@ -102,7 +102,9 @@ async fn a_run_is_seen() {
     // No epoch before the stop: it is the rows that make ready.
     let epoch = Duration::from_secs(3600);
     let config = RunConfig { metrics, stop: stop.clone(), epoch, ..RunConfig::new("shop") };
-    let run = tokio::spawn(run(graph, Arc::new(MemoryStore::default()), config, Box::new(NoObserver)));
+    let store = Arc::new(MemoryStore::default());
+    let claim = claim(store.as_ref(), "shop", "test").await.unwrap();
+    let run = tokio::spawn(run(graph, claim, store, config, Box::new(NoObserver)));
 
     let ready = async {
         while !probes(address).await.contains("/readyz 200") {

@@ -1,14 +1,14 @@
 //! `sluice check`.
 
 use clap::Args;
-use sluice_engine::Error;
+use sluice_engine::{Error, ErrorKind};
 use sluice_operators::sink::clickhouse::check as check_clickhouse;
-use sluice_operators::source::kafka::topic_partitions;
+use sluice_operators::source::kafka::check_topic;
 
 use super::{Failure, Outcome, ProjectDir, opened, output};
 use crate::compile::{How, Pipeline, clickhouse_config};
 use crate::project::SourceSettings;
-use crate::sources::connection;
+use crate::sources::kafka_config;
 
 /// Everything that can be known before running.
 #[derive(Debug, Args)]
@@ -29,7 +29,8 @@ pub async fn check(args: CheckArgs) -> Outcome {
     }
     if !faults.is_empty() {
         faults.iter().for_each(|f| output::error(&f.to_string()));
-        return Err(Failure::Told);
+        let away = faults.iter().any(|f| f.kind() != ErrorKind::Config);
+        return Err(if away { Failure::Told } else { Failure::ToldWrong });
     }
     let refreshed = pipeline.models.values().filter(|m| matches!(m.how, How::Refresh { .. })).count();
     output::say(&format!(
@@ -48,14 +49,18 @@ async fn check_topics(pipeline: &Pipeline, faults: &mut Vec<Error>) {
         let Some(SourceSettings::Kafka(kafka)) = pipeline.project.settings.sources.get(&stream.source) else {
             continue;
         };
-        if kafka.create {
-            continue;
-        }
-        let (connection, topic) = (connection(kafka, &stream.source), stream.topic.clone());
-        let asked = tokio::task::spawn_blocking(move || topic_partitions(&connection, &topic)).await;
+        let config = kafka_config(kafka, &stream.source, &stream.topic, &pipeline.project.name);
+        let asked = tokio::task::spawn_blocking(move || check_topic(&config)).await;
         match asked {
             Ok(Ok(_)) => {}
-            Ok(Err(fault)) => faults.push(fault),
+            Ok(Err(fault)) => {
+                let away = fault.kind() == ErrorKind::Transient;
+                faults.push(fault);
+                // The other streams would wait for the same brokers, and say the same.
+                if away {
+                    return;
+                }
+            }
             Err(e) => faults.push(Error::bug("asking Kafka panicked").because(e)),
         }
     }
@@ -65,7 +70,7 @@ async fn check_tables(pipeline: &Pipeline, faults: &mut Vec<Error>) {
     for model in pipeline.models.values().filter(|m| m.clickhouse) {
         let Some(config) = clickhouse_config(pipeline, model) else { continue };
         if let Err(fault) = check_clickhouse(&config).await {
-            let away = fault.kind() == sluice_engine::ErrorKind::Transient;
+            let away = fault.kind() == ErrorKind::Transient;
             faults.push(fault);
             if away {
                 return;

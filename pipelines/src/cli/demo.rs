@@ -6,8 +6,9 @@ use clap::Args;
 use sluice_engine::Error;
 
 use super::run::run_here;
+use super::watch::TOP_VAR;
 use super::{Outcome, init, output};
-use crate::compile::plan_project;
+use crate::compile::{Pipeline, plan_project};
 use crate::daemon::RunOptions;
 use crate::project::{Project, Simulator, SourceSettings};
 
@@ -27,9 +28,6 @@ pub struct DemoArgs {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 }
-
-/// A question that the demo's tables answer.
-const FIRST_QUESTION: &str = "select * from gold.plays_per_minute order by 1 desc limit 10";
 
 /// Events a second when the demo has no end.
 const RATE: u64 = 2_000;
@@ -53,10 +51,16 @@ pub async fn demo(args: DemoArgs) -> Outcome {
     project.settings.lake = lake.to_string_lossy().into_owned();
     project.settings.clickhouse = None;
     let pipeline = std::sync::Arc::new(plan_project(project).await?);
+    let question = first_question(&pipeline);
     run_here(pipeline, RunOptions { until_idle: args.events.is_some(), ..RunOptions::default() }).await?;
     let dir = args.dir.display();
-    output::note(&format!(
-        "The tables are in {dir}/lake. Ask them:\n  sluice query --project {dir} \"{FIRST_QUESTION}\""
-    ));
+    output::note(&format!("The tables are in {dir}/lake. Ask them:\n  sluice query --project {dir} \"{question}\""));
     Ok(())
+}
+
+/// A question that the project's tables answer: the one that the live view asks, or what lies in the last model.
+fn first_question(pipeline: &Pipeline) -> String {
+    let live = pipeline.project.vars.get(TOP_VAR).and_then(|v| v.get("sql")).and_then(|s| s.as_str());
+    let last = || pipeline.models.values().last().map(|m| format!("select * from {} limit 10", m.table));
+    live.map(str::to_owned).or_else(last).unwrap_or_else(|| "select 1".into())
 }

@@ -11,6 +11,7 @@ mod run;
 mod simulate;
 mod status;
 mod test;
+mod watch;
 
 use std::path::PathBuf;
 use std::process::ExitCode;
@@ -83,8 +84,10 @@ enum Verb {
 enum Failure {
     Project(ProjectErrors),
     Work(Error),
-    /// Already told; only the exit status is left.
+    /// The work failed. Already told; only the exit status is left.
     Told,
+    /// The project is wrong. Already told.
+    ToldWrong,
 }
 
 impl From<Error> for Failure {
@@ -119,6 +122,7 @@ pub fn main() -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(Failure::Told) => ExitCode::from(FAILED),
+        Err(Failure::ToldWrong) => ExitCode::from(WRONG),
         Err(Failure::Project(errors)) => {
             errors.0.iter().for_each(|e| output::error(&e.to_string()));
             ExitCode::from(WRONG)

@@ -1,8 +1,17 @@
 //! What is written: results to stdout, everything else to stderr.
 
 use std::io::{IsTerminal, Write};
+use std::sync::OnceLock;
 
 use tracing_subscriber::EnvFilter;
+
+use crate::progress::Terminal;
+
+/// The one writer of stderr: what it writes appears above the progress block.
+pub fn terminal() -> Terminal {
+    static TERMINAL: OnceLock<Terminal> = OnceLock::new();
+    TERMINAL.get_or_init(Terminal::stderr).clone()
+}
 
 /// Writes a line to stdout. A reader that has gone away (`| head`) is no error.
 pub fn say(line: &str) {
@@ -11,17 +20,17 @@ pub fn say(line: &str) {
 
 /// Writes an error to stderr.
 pub fn error(message: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "error: {message}");
+    terminal().print(&format!("error: {message}\n"));
 }
 
 /// Writes a warning to stderr.
 pub fn warning(message: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "warning: {message}");
+    terminal().print(&format!("warning: {message}\n"));
 }
 
 /// Writes a line to stderr: progress and the like.
 pub fn note(line: &str) {
-    let _ = writeln!(std::io::stderr().lock(), "{line}");
+    terminal().print(&format!("{line}\n"));
 }
 
 /// Logs go to stderr. `SLUICE_LOG` (or `RUST_LOG`) wins over the flags.
@@ -37,6 +46,6 @@ pub fn start_logging(verbose: u8) {
         .with_env_filter(filter)
         .with_target(false)
         .with_ansi(std::io::stderr().is_terminal())
-        .with_writer(std::io::stderr)
+        .with_writer(terminal())
         .init();
 }

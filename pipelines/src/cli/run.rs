@@ -6,6 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use sluice_engine::runtime::StopHandle;
 
+use super::watch::{self, Watch};
 use super::{Outcome, ProjectDir, opened, output, test};
 use crate::compile::Pipeline;
 use crate::daemon::{RunOptions, run_pipeline};
@@ -42,24 +43,25 @@ pub async fn build(args: BuildArgs) -> Outcome {
 }
 
 /// Runs a pipeline in this process until it ends or a signal comes, and shows how it goes.
-pub async fn run_here(pipeline: Arc<Pipeline>, options: RunOptions) -> Outcome {
+pub async fn run_here(pipeline: Arc<Pipeline>, mut options: RunOptions) -> Outcome {
     let store = opened::lake(&pipeline)?;
     let started = Instant::now();
     stop_on_signals(options.stop.clone());
     let until_idle = options.until_idle;
-    let summary = run_pipeline(pipeline, store, options, || {
-        Box::new(move |epoch| {
-            tracing::info!(epoch = epoch.epoch, rows = epoch.rows, "committed");
-        })
+    if !until_idle {
+        options.health = watch::admin(&pipeline, &options.metrics)?;
+    }
+    let watch = Watch::new(pipeline.clone(), store.clone(), options.metrics.clone());
+    let shown = watch.show();
+    let result = run_pipeline(pipeline, store, options, || {
+        Box::new(|epoch| tracing::debug!(epoch = epoch.epoch, rows = epoch.rows, "committed"))
     })
-    .await?;
+    .await;
+    watch.end(shown).await;
+    let summary = result?;
     let seconds = started.elapsed().as_secs_f64();
-    output::note(&format!(
-        "{} rows in {seconds:.1} s, committed as epoch {}{}",
-        summary.rows,
-        summary.epoch,
-        if until_idle { "" } else { "; the next start goes on from here" }
-    ));
+    let on = if until_idle { "" } else { "; the next start goes on from here" };
+    output::note(&format!("{} rows in {seconds:.1} s, committed as epoch {}{on}", summary.rows, summary.epoch));
     Ok(())
 }
 

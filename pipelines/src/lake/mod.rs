@@ -4,5 +4,5 @@ mod refresh;
 mod session;
 pub mod settled;
 
-pub use refresh::{OnCommitted, Refresher};
+pub use refresh::{OnCommitted, OnStarted, Refresher};
 pub use session::{batch_query, lake_session, query};

@@ -20,6 +20,9 @@ use crate::compile::{ModelPlan, Pipeline, clickhouse_config};
 /// Called with each committed epoch, after what had to be refreshed is.
 pub type OnCommitted = Box<dyn FnMut(&Committed) + Send>;
 
+/// Called when the sources are open and the workers run.
+pub type OnStarted = Box<dyn FnMut() + Send>;
+
 /// Refreshes after an epoch, when the time has come and when the run ends: the tables stand still at that epoch meanwhile.
 pub struct Refresher {
     pipeline: Arc<Pipeline>,
@@ -28,14 +31,15 @@ pub struct Refresher {
     last: Option<Instant>,
     /// How often a model was refreshed in this run, and a checksum of what it held: equal content is not written again.
     done: BTreeMap<String, (u64, u64)>,
+    started: OnStarted,
     then: OnCommitted,
 }
 
 impl Refresher {
-    /// Refreshes the pipeline's models, and calls `then` after each epoch.
-    pub fn new(pipeline: Arc<Pipeline>, store: Store, then: OnCommitted) -> Self {
+    /// Refreshes the pipeline's models; calls `started` once and `then` after each epoch.
+    pub fn new(pipeline: Arc<Pipeline>, store: Store, started: OnStarted, then: OnCommitted) -> Self {
         let every = pipeline.project.settings.run.refresh;
-        Self { pipeline, store, every, last: None, done: BTreeMap::new(), then }
+        Self { pipeline, store, every, last: None, done: BTreeMap::new(), started, then }
     }
 
     async fn refresh_all(&mut self, epoch: &Committed) -> Result<()> {
@@ -65,13 +69,13 @@ impl Refresher {
         config.description = (!model.description.is_empty()).then(|| model.description.clone());
         overwrite(&config, epoch.epoch, rows.iter().cloned().map(Ok)).await?;
         if model.clickhouse {
-            self.to_clickhouse(model, epoch, rows, count).await?;
+            self.refill_clickhouse(model, epoch, rows, count).await?;
         }
         self.done.insert(model.table.clone(), (count + 1, sum));
         Ok(())
     }
 
-    async fn to_clickhouse(
+    async fn refill_clickhouse(
         &mut self,
         model: &ModelPlan,
         epoch: &Committed,
@@ -101,6 +105,10 @@ fn checksum(batches: &[RecordBatch]) -> Result<u64> {
 }
 
 impl Observer for Refresher {
+    fn on_started(&mut self) {
+        (self.started)();
+    }
+
     fn on_committed<'a>(&'a mut self, epoch: &'a Committed) -> BoxFuture<'a, Result<()>> {
         async move {
             if epoch.last || self.last.is_none_or(|l| l.elapsed() >= self.every) {

@@ -104,7 +104,7 @@ impl Terminal {
     }
 
     /// Writes whole lines, above the block if there is one.
-    pub(super) fn print(&self, lines: &str) {
+    pub fn print(&self, lines: &str) {
         self.lock().print(lines.as_bytes());
     }
 

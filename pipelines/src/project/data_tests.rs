@@ -245,7 +245,7 @@ fn test_name(written: &Written, node: &NodeRef) -> String {
     keys.sort();
     let args: Vec<String> =
         keys.into_iter().flat_map(|key| flat(&written.args[key])).map(|arg| cleaned(&arg)).collect();
-    format!("{source}{prefix}{}_{node}_{}", written.test, args.join("__")).trim_end_matches('_').to_owned()
+    format!("{source}{prefix}{}_{node}_{}", written.test, args.join("__"))
 }
 
 /// The scalars of an argument.
@@ -253,6 +253,9 @@ fn flat(value: &Json) -> Vec<String> {
     match value {
         Json::Array(items) => items.iter().flat_map(flat).collect(),
         Json::Object(map) => map.values().flat_map(flat).collect(),
+        Json::Bool(true) => vec!["True".to_owned()], // dbt makes the name from Python's text
+        Json::Bool(false) => vec!["False".to_owned()],
+        Json::Null => vec!["None".to_owned()],
         other => text_of(other).into_iter().collect(),
     }
 }

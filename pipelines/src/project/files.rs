@@ -9,7 +9,7 @@ const FOLDER_DEPTH_MAX: usize = 32;
 const FILE_BYTES_MAX: u64 = 64 << 20;
 
 /// Read access to the files of a project. Paths are relative to the project's folder and separated by `/`.
-pub trait Files {
+pub trait Files: Sync {
     /// All files below the folder `under`, at any depth, sorted; none when there is no such folder.
     ///
     /// # Errors

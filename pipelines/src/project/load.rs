@@ -22,6 +22,9 @@ use super::settings::Settings;
 use super::unit_tests::{self, UnitTest};
 use super::values::Config;
 
+/// The stack (in bytes) of the thread that loads a project; only what is used of it takes memory.
+const STACK_BYTES: usize = 512 << 20;
+
 /// Packages of dbt whose macros sluice brings itself.
 const OWN_PACKAGES: [&str; 1] = ["dbt_utils"];
 
@@ -77,7 +80,15 @@ impl Project {
         env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Result<Self, ProjectErrors> {
         let mut faults = Faults::default();
-        let loaded = load(files, Arc::new(env), &mut faults);
+        let loaded = on_deep_stack(|| load(files, Arc::new(env), &mut faults)).unwrap_or_else(|error| {
+            faults.error(
+                dbt_project::FILE,
+                None,
+                format!("no thread to load the project: {error}"),
+                "free some memory",
+            );
+            None
+        });
         match loaded {
             Some(mut project) if faults.errors.is_empty() => {
                 project.warnings = faults.warnings;
@@ -107,6 +118,15 @@ impl Project {
             }
         }
     }
+}
+
+/// Runs `work` on a thread with a stack of its own: templates nest as deep as their authors make them, and the parser
+/// that follows them must not end the process.
+fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Result<T> {
+    std::thread::scope(|scope| {
+        let thread = std::thread::Builder::new().name("project".to_owned()).stack_size(STACK_BYTES);
+        thread.spawn_scoped(scope, work)?.join().or_else(|panic| std::panic::resume_unwind(panic))
+    })
 }
 
 /// Everything in order; `None` when there is too little to go on (the faults say why).

@@ -65,10 +65,9 @@ fn model_variable(project: &str, name: &str, path: &str, fqn: &[String], relatio
     model.insert("original_file_path".into(), path.into());
     model.insert("package_name".into(), project.into());
     model.insert("fqn".into(), std::iter::once(project.to_owned()).chain(fqn.iter().cloned()).collect());
-    if let Some(relation) = relation {
-        model.insert("schema".into(), relation.schema.as_str().into());
-        model.insert("alias".into(), relation.identifier.as_str().into());
-    }
+    // In the first pass the configs that say otherwise are not known yet.
+    model.insert("schema".into(), relation.map_or(DEFAULT_SCHEMA, |relation| &relation.schema).into());
+    model.insert("alias".into(), relation.map_or(name, |relation| &relation.identifier).into());
     model
 }
 

@@ -67,9 +67,19 @@ impl Object for Relation {
         }
     }
 
-    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, _: &[Value]) -> Result<Value, Error> {
+    fn call_method(self: &Arc<Self>, _: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         match method {
             "render" => Ok(self.to_string().into()),
+            "include" => {
+                let asked = |part: &str| {
+                    let value = args.first().and_then(|kwargs| kwargs.get_attr(part).ok());
+                    value.is_none_or(|value| value.is_undefined() || value.is_true())
+                };
+                let parts = [("schema", &self.schema), ("identifier", &self.identifier)];
+                let parts: Vec<String> =
+                    parts.into_iter().filter(|(part, _)| asked(part)).map(|(_, name)| quoted(name)).collect();
+                Ok(parts.join(".").into())
+            }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }

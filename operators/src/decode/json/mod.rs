@@ -13,6 +13,7 @@ mod base64;
 mod column;
 mod config;
 mod decoder;
+mod event_time;
 mod fault;
 mod keys;
 mod nested;

@@ -5,13 +5,14 @@ use std::sync::Arc;
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, StringArray, UInt32Array, new_null_array,
 };
-use arrow::compute::{cast, take};
-use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimeUnit, TimestampMicrosecondType};
+use arrow::compute::{cast, max, min, take, take_record_batch};
+use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimestampMicrosecondType};
 use datafusion::physical_expr::PhysicalExpr;
 use sluice_engine::{Batch, Emitter, Error, Operator, Result, TimeBounds};
 
 use super::config::Field;
 use super::decoder::JsonDecoder;
+use super::event_time::{EventTimes, event_times, timestamp};
 
 /// The output port of rows that could be decoded.
 pub const DECODED: usize = 0;
@@ -21,10 +22,6 @@ pub const REJECTED: usize = 1;
 /// Columns that a raw batch brings and a bronze row keeps: topic, partition, offset, timestamp, key.
 const META: usize = 5;
 const PAYLOAD: usize = 5;
-
-fn timestamp() -> DataType {
-    DataType::Timestamp(TimeUnit::Microsecond, Some("UTC".into()))
-}
 
 /// Columns that every bronze table has beside the stream's own, in order, after them.
 fn meta_fields() -> Vec<ArrowField> {
@@ -92,8 +89,8 @@ impl DecodeJson {
         Ok(Self { bronze: bronze_schema(&spec.fields), rejects: rejects_schema(), spec, decoder, epoch: 0 })
     }
 
-    /// The rows that `good` (all, when none is named) of the raw batch became.
-    fn bronze_batch(&mut self, raw: &RecordBatch, good: Option<&UInt32Array>) -> Result<Batch> {
+    /// The rows that `good` (all, when none is named) of the raw batch became; without their dates.
+    fn bronze_rows(&mut self, raw: &RecordBatch, good: Option<&UInt32Array>) -> Result<RecordBatch> {
         let mut columns = self.decoder.finish();
         let rescued = columns.pop().ok_or_else(|| Error::bug("the decoder gave no _rescued column"))?;
         for column in &raw.columns()[..META] {
@@ -106,25 +103,24 @@ impl DecodeJson {
         columns.push(rescued);
         columns.push(Arc::new(Int64Array::from_value(self.epoch, rows)));
         columns.push(new_null_array(&DataType::Date32, rows));
-        let (date, bounds) = self.dates(&columns)?;
-        if let (Some(last), Some(date)) = (columns.last_mut(), date) {
-            *last = date;
-        }
-        Ok(Batch::insert(RecordBatch::try_new(self.bronze.clone(), columns)?).with_bounds(bounds))
+        Ok(RecordBatch::try_new(self.bronze.clone(), columns)?)
     }
 
-    fn dates(&self, columns: &[ArrayRef]) -> Result<(Option<ArrayRef>, Option<TimeBounds>)> {
-        let Some(expr) = &self.spec.event_time else { return Ok((None, None)) };
-        let rows = RecordBatch::try_new(self.bronze.clone(), columns.to_vec())?;
-        let time = expr.evaluate(&rows).and_then(|v| v.into_array(rows.num_rows()));
-        let time = time.map_err(|e| {
-            Error::data(format!("the event time {expr} of stream {:?} failed", self.spec.stream)).because(e)
-        })?;
-        let time = cast(&time, &timestamp())?;
-        let micros = time.as_primitive::<TimestampMicrosecondType>();
-        let bounds = arrow::compute::min(micros).zip(arrow::compute::max(micros));
-        let bounds = bounds.map(|(min_us, max_us)| TimeBounds { min_us, max_us });
-        Ok((Some(cast(&time, &DataType::Date32)?), bounds))
+    /// The rows with their dates and bounds, and those that have no event time, with the reason: they are left out.
+    fn dated(&self, rows: RecordBatch) -> Result<(Batch, Vec<(u32, String)>)> {
+        let Some(expr) = &self.spec.event_time else { return Ok((Batch::insert(rows), vec![])) };
+        let EventTimes { times, faulty } = event_times(expr, &rows);
+        let micros = times.as_primitive::<TimestampMicrosecondType>();
+        let bounds = min(micros).zip(max(micros)).map(|(min_us, max_us)| TimeBounds { min_us, max_us });
+        let mut columns = rows.columns().to_vec();
+        if let Some(date) = columns.last_mut() {
+            *date = cast(&times, &DataType::Date32)?;
+        }
+        let mut rows = RecordBatch::try_new(self.bronze.clone(), columns)?;
+        if !faulty.is_empty() {
+            rows = take_record_batch(&rows, &range_but(0..rows.num_rows(), &faulty))?;
+        }
+        Ok((Batch::insert(rows).with_bounds(bounds), faulty))
     }
 
     fn reject_batch(&self, raw: &RecordBatch, rejected: &[(u32, String)]) -> Result<RecordBatch> {
@@ -138,6 +134,13 @@ impl DecodeJson {
         columns.push(Arc::new(Int64Array::from_value(self.epoch, rejected.len())));
         Ok(RecordBatch::try_new(self.rejects.clone(), columns)?)
     }
+}
+
+/// The numbers of a range, those of the rejected left out.
+fn range_but(range: std::ops::Range<usize>, rejected: &[(u32, String)]) -> UInt32Array {
+    let bad: std::collections::HashSet<u32> = rejected.iter().map(|r| r.0).collect();
+    let rows = (range.start as u32..range.end as u32).filter(|r| !bad.contains(r));
+    UInt32Array::from(rows.collect::<Vec<_>>())
 }
 
 impl Operator for DecodeJson {
@@ -158,13 +161,16 @@ impl Operator for DecodeJson {
                 return Err(Error::bug("a record does not fit into an empty batch"));
             }
             let whole = rejected.is_empty() && done == payloads.len();
-            let good = (!whole).then(|| {
-                let bad: std::collections::HashSet<u32> = rejected.iter().map(|r| r.0).collect();
-                let rows = (start as u32..(start + done) as u32).filter(|r| !bad.contains(r));
-                UInt32Array::from(rows.collect::<Vec<_>>())
-            });
+            let good = (!whole).then(|| range_but(start..start + done, &rejected));
             if !self.decoder.is_empty() {
-                out.emit_to(DECODED, self.bronze_batch(raw, good.as_ref())?);
+                let rows = self.bronze_rows(raw, good.as_ref())?;
+                let (dated, faulty) = self.dated(rows)?;
+                let place = |row: u32| good.as_ref().map_or(row, |good| good.value(row as usize));
+                rejected.extend(faulty.into_iter().map(|(row, reason)| (place(row), reason)));
+                rejected.sort_by_key(|r| r.0);
+                if !dated.is_empty() {
+                    out.emit_to(DECODED, dated);
+                }
             }
             if !rejected.is_empty() {
                 out.emit_to(REJECTED, Batch::insert(self.reject_batch(raw, &rejected)?));

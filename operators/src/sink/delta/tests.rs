@@ -6,3 +6,4 @@ mod faults;
 mod model;
 mod overwrite;
 mod table;
+mod types;

@@ -45,7 +45,7 @@ pub(super) fn meaning(code: Code) -> Meaning {
 pub(super) fn no_topic(config: &KafkaConfig) -> Error {
     let KafkaConnection { brokers, settings, .. } = &config.connection;
     Error::config(format!(
-        "kafka topic {:?} does not exist on {brokers}; create it, or set {settings}.create: {{partitions: 4}}",
+        "kafka topic {:?} does not exist on {brokers}; create it, or set {settings}.create: true",
         config.topic
     ))
 }
@@ -135,7 +135,7 @@ mod tests {
         assert_eq!(e.kind(), ErrorKind::Config);
         assert_eq!(
             e.to_string(),
-            "kafka topic \"listens\" does not exist on b1:9092,b2:9092; create it, or set sources.music.kafka.create: {partitions: 4}"
+            "kafka topic \"listens\" does not exist on b1:9092,b2:9092; create it, or set sources.music.kafka.create: true"
         );
         let e = away(&c.connection, "1/1 brokers are down");
         assert_eq!(e.kind(), ErrorKind::Transient);

@@ -26,6 +26,7 @@ use self::error::{Failed, hdfs_error, no_answer};
 use super::{Kind, Store, not_usable};
 
 mod error;
+mod factory;
 mod list;
 mod read;
 mod write;
@@ -36,6 +37,13 @@ const NAMENODE_DEADLINE: Duration = Duration::from_secs(30);
 const READ_DEADLINE: Duration = Duration::from_secs(90);
 /// How long it may take to write one piece of `WRITE_PIECE_BYTES`, and to close a file.
 const WRITE_DEADLINE: Duration = Duration::from_secs(120);
+/// How often a lone NameNode that refuses connections is tried: about 12 s, well within the deadline, so that the error can
+/// say what is wrong.
+const CONNECT_PATIENCE: [(&str, &str); 3] = [
+    ("dfs.client.failover.max.attempts", "8"),
+    ("dfs.client.failover.sleep.base.millis", "250"),
+    ("dfs.client.failover.sleep.max.millis", "2000"),
+];
 /// Files that are removed at the same time.
 const DELETES_AT_ONCE: usize = 8;
 /// Threads for HDFS when a store is opened outside of any runtime.
@@ -48,16 +56,21 @@ pub(super) fn open(url: Url) -> sluice_engine::Result<Store> {
     if !url.has_host() {
         return Err(not_usable(&shown, "it names no namenode; write hdfs://host:port/path"));
     }
+    factory::register();
     let mut name_node = url.clone();
     name_node.set_path("/");
     let mut folder = url;
     if !folder.path().ends_with('/') {
         folder.set_path(&format!("{}/", folder.path()));
     }
-    let client =
-        ClientBuilder::new().with_url(name_node.as_str()).with_io_runtime(runtime(&shown)?).build().map_err(|e| {
-            not_usable(&shown, "hdfs cannot be set up for it (HADOOP_CONF_DIR names its configuration)").because(e)
-        })?;
+    // With a nameservice the configuration says how to find the active namenode, and how long to look for it.
+    let patience = if folder.port().is_some() { &CONNECT_PATIENCE[..] } else { &[] };
+    let client = ClientBuilder::new()
+        .with_url(name_node.as_str())
+        .with_config(patience.iter().copied())
+        .with_io_runtime(runtime(&shown)?)
+        .build()
+        .map_err(|e| not_usable(&shown, "hdfs cannot be set up for it (is HADOOP_CONF_DIR right?)").because(e))?;
     let hdfs = Hdfs { client, address: Arc::from(name_node.as_str().trim_end_matches('/')) };
     Ok(Store::over(Arc::new(hdfs.clone()), path, folder, Kind::Hdfs(hdfs)))
 }

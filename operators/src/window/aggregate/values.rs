@@ -21,7 +21,7 @@ fn converter(value: &DataType) -> Result<RowConverter> {
 
 fn encode(converter: &RowConverter, rows: &Rows<'_>) -> Result<EncodedRows> {
     let values = rows.values.ok_or_else(|| Error::bug("an aggregate without an argument"))?;
-    Ok(converter.convert_columns(&[values.clone()])?)
+    Ok(converter.convert_columns(std::slice::from_ref(values))?)
 }
 
 fn count(counted: &mut Counted, value: &[u8], weight: i64) {

@@ -19,6 +19,22 @@ pub(crate) enum TagKind {
     Statement,
 }
 
+/// A tag may have this length (in bytes): the Jinja parser follows an expression as deep as it goes.
+pub(crate) const TAG_BYTES_MAX: usize = 32 << 10;
+
+/// The line of the first tag that is too long, closed or not.
+pub(crate) fn too_long_tag(source: &str) -> Option<usize> {
+    let tags = tags(source);
+    let long = tags.iter().find(|tag| tag.kind != TagKind::Comment && tag.inner.len() > TAG_BYTES_MAX);
+    let rest = tags.last().map_or(0, |tag| tag.range.end);
+    let open = || {
+        let tail = &source[rest..];
+        let start = [tail.find("{{"), tail.find("{%")].into_iter().flatten().min()?;
+        (tail.len() - start > TAG_BYTES_MAX).then_some(rest + start)
+    };
+    long.map(|tag| tag.range.start).or_else(open).map(|start| line_at(source, start))
+}
+
 /// All tags of a text in order. Text in `{% raw %}` has none. A tag that is not closed ends the search: the
 /// Jinja parser reports it better than this scan could.
 pub(crate) fn tags(source: &str) -> Vec<Tag> {
@@ -172,6 +188,15 @@ mod tests {
         let seen: Vec<_> = found.iter().map(|b| (b.kind.as_str(), b.name.as_str(), b.line)).collect();
         assert_eq!(seen, [("macro", "a", 2), ("test", "b", 3)]);
         assert_eq!(&source[found[0].open.range.end..found[0].close.range.start], "1{% if x %}2{% endif %}");
+    }
+
+    /// Tags that are too long are found, whether they are closed or not; text and comments may be as long as they are.
+    #[test]
+    fn finds_long_tags() {
+        let long = "x".repeat(TAG_BYTES_MAX + 1);
+        assert_eq!(too_long_tag(&format!("\n{{{{ {long} }}}}")), Some(2));
+        assert_eq!(too_long_tag(&format!("{{{{ a }}}}\n\n{{% {long}")), Some(3));
+        assert_eq!(too_long_tag(&format!("{{# {long} #}} {long} {{{{ a }}}} {long}")), None);
     }
 
     /// A block without its end is named with its line.

@@ -22,6 +22,18 @@ impl std::error::Error for WayOut {}
 
 /// What minijinja calls the template of a lone expression.
 const EXPRESSION: &str = "<expression>";
+/// Variables of dbt that are not there.
+const NOT_SUPPORTED: [&str; 9] = [
+    "modules",
+    "api",
+    "graph",
+    "run_started_at",
+    "invocation_id",
+    "selected_resources",
+    "thread_id",
+    "varargs",
+    "kwargs",
+];
 /// What minijinja says of a call, inside of a macro, of something that is not there.
 const NOT_CALLABLE: &str = "value of type undefined is not callable";
 
@@ -49,7 +61,11 @@ pub(super) fn explain(error: &Error, file: &str, functions: &[String]) -> Projec
         }
         (ErrorKind::UndefinedError, _) => {
             let name = detail.split('`').nth(1).unwrap_or_else(|| expression_of(error));
-            (format!("\"{name}\" is not defined"), "set it, or read it with | default(...)".to_owned())
+            let way_out = match NOT_SUPPORTED.contains(&first_word(name)) {
+                true => "dbt has it, sluice does not",
+                false => "set it, or read it with | default(...)",
+            };
+            (format!("\"{name}\" is not defined"), way_out.to_owned())
         }
         (kind, _) if detail.is_empty() => (format!("jinja error: {kind}"), String::new()),
         (kind, _) => (format!("jinja error: {kind}: {detail}"), String::new()),

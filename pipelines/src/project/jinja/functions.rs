@@ -7,7 +7,7 @@ use minijinja::{Environment, Error, ErrorKind, State};
 
 use super::super::nearest::did_you_mean;
 use super::super::relation::Relation;
-use super::super::values::{Config, jinja_to_json, json_to_jinja};
+use super::super::values::{Config, jinja_to_json, json_to_jinja, yaml_to_json};
 use super::EnvVars;
 use super::fault::raise;
 use super::session::Session;
@@ -45,6 +45,15 @@ pub(super) fn install(env: &mut Environment<'static>, vars: Config, env_vars: En
     for name in ["as_bool", "as_number", "as_native", "as_text"] {
         env.add_filter(name, |value: Value| value);
     }
+    env.add_function("fromyaml", |text: String| -> Result<Value, Error> {
+        let yaml = serde_norway::from_str(&text).map_err(|e| raise(format!("fromyaml: {e}"), "give it valid YAML"))?;
+        Ok(json_to_jinja(&yaml_to_json(yaml)))
+    });
+    let originals = [("ref", Value::from_function(reference)), ("source", Value::from_function(source))];
+    env.add_global(
+        "builtins",
+        Value::from_pairs(originals.into_iter().chain([("config", Value::from_object(ConfigCall))])),
+    );
     env.add_global("var", Value::from_object(Vars(vars)));
     env.add_global("config", Value::from_object(ConfigCall));
     env.add_global("exceptions", Value::from_object(Exceptions));
@@ -161,10 +170,7 @@ impl Object for ConfigCall {
     fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         let session = Session::of(state)?;
         let name = args.first().and_then(Value::as_str).unwrap_or_default();
-        let find = |name: &str| {
-            let recorded = session.recorded();
-            recorded.config.get(name).or_else(|| session.config.get(name)).map(json_to_jinja)
-        };
+        let find = |name: &str| session.config_value(name).map(|value| json_to_jinja(&value));
         let default = args.get(1).map(|default| match default.is_kwargs() {
             true => default.get_attr("default").unwrap_or_default(),
             false => default.clone(),

@@ -11,7 +11,7 @@ use super::super::nearest::did_you_mean;
 use super::super::values::json_to_jinja;
 use super::blocks::{Block, blocks, line_at};
 use super::fault::{explain, raise};
-use super::mutable::wrap_literals;
+use super::mutable::wrap_values;
 use super::session::Session;
 
 /// Block kinds that macro files may hold and that sluice has no use for.
@@ -27,6 +27,9 @@ pub(super) struct Package {
 impl Package {
     /// Reads the macros and generic tests of a file into the package, and their templates into `env`.
     pub(super) fn add_file(&mut self, env: &mut Environment<'static>, file: &str, source: &str, faults: &mut Faults) {
+        if let Err(error) = super::check_tags(file, source) {
+            return faults.push(error);
+        }
         let found = match blocks(source, &["macro", "test", "materialization", "snapshot"]) {
             Ok(found) => found,
             Err((kind, name, line)) => {
@@ -56,7 +59,7 @@ impl Package {
             }
             let template = format!("{file}#{name}");
             let definition = definition(source, &block, &name);
-            if let Err(error) = env.add_template_owned(template.clone(), wrap_literals(&definition)) {
+            if let Err(error) = env.add_template_owned(template.clone(), wrap_values(&definition)) {
                 faults.push(explain(&error, file, &[]));
                 continue;
             }

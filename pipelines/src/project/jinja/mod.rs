@@ -126,8 +126,9 @@ impl Engine {
     /// # Errors
     /// The first fault of the template, with the file (a macro's file, when it is there) and the line.
     pub(super) fn render(&self, file: &str, source: &str, session: Session) -> Result<Rendered, ProjectError> {
+        check_tags(file, source)?;
         let session = Arc::new(session);
-        let source = mutable::wrap_literals(source);
+        let source = mutable::wrap_values(source);
         let template = self.env.template_from_named_str(file, &source);
         let text = template.and_then(|template| template.render(session.context()));
         let text = text.map_err(|error| fault::explain(&error, file, &self.functions))?;
@@ -144,6 +145,7 @@ impl Engine {
         expression: &str,
         session: Session,
     ) -> Result<(Value, Recorded), ProjectError> {
+        check_tags(file, &format!("{{{{ {expression} }}}}"))?;
         let session = Arc::new(session);
         let compiled = self.env.compile_expression(expression);
         let value = compiled.and_then(|expression| expression.eval(session.context()));
@@ -231,6 +233,15 @@ impl Engine {
             None => name.strip_prefix("test_").map(str::to_owned),
         })
     }
+}
+
+/// An error when a tag of the text is longer than the parser should be given.
+fn check_tags(file: &str, source: &str) -> Result<(), ProjectError> {
+    blocks::too_long_tag(source).map_or(Ok(()), |line| {
+        let what = format!("a Jinja tag is longer than {} KiB", blocks::TAG_BYTES_MAX >> 10);
+        let way_out = "close it where it ends, or move the values into a seed".to_owned();
+        Err(ProjectError { file: file.to_owned(), line: Some(line), what, way_out })
+    })
 }
 
 /// The macro behind a generic test.

@@ -1,8 +1,8 @@
 //! Lists and dictionaries that a template can change.
 //!
 //! dbt projects write `{% set xs = [] %}` and then `{% do xs.append(x) %}`, as Python allows. minijinja's own lists
-//! cannot change, so a `set` of a list or dictionary literal is wrapped here into an object that can.
-//! What is put in is copied deeply, so that a list can never hold itself.
+//! cannot change, so the value of each `set` is wrapped here: a list or dictionary becomes an object that can change,
+//! and so do those inside of it. What is put in later is copied deeply, so that a list can never hold itself.
 
 use std::fmt::Write as _;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,11 @@ use minijinja::{Environment, Error, ErrorKind, State};
 
 use super::blocks::{TagKind, first_word, tags};
 
-/// The function that `wrap_literals` calls in templates.
+/// A list may hold so many values, those in the lists inside of it included.
+const ITEMS_MAX: usize = 100_000;
+/// Lists may be nested so deep.
+const DEPTH_MAX: usize = 64;
+/// The function that `wrap_values` calls in templates.
 const WRAPPER: &str = "__changeable";
 
 /// Adds the function that makes changeable lists.
@@ -20,13 +24,13 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_function(WRAPPER, changeable);
 }
 
-/// Rewrites each `{% set x = [..] %}` and `{% set x = {..} %}` so that x can change. Lines stay where they are.
-pub(super) fn wrap_literals(source: &str) -> String {
+/// Rewrites each `{% set x = .. %}` so that lists and dictionaries in x can change. Lines stay where they are.
+pub(super) fn wrap_values(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut done = 0;
     for tag in tags(source).into_iter().filter(|tag| tag.kind == TagKind::Statement) {
         let inner = &source[tag.inner.clone()];
-        let Some(value_at) = literal_of_set(inner) else { continue };
+        let Some(value_at) = value_of_set(inner) else { continue };
         let start = tag.inner.start + value_at;
         let _ = write!(out, "{}{WRAPPER}({})", &source[done..start], &source[start..tag.inner.end]);
         done = tag.inner.end;
@@ -35,39 +39,70 @@ pub(super) fn wrap_literals(source: &str) -> String {
     out
 }
 
-/// Where the literal starts in the text `set name = [...`.
-fn literal_of_set(inner: &str) -> Option<usize> {
+/// Where the value starts in the text `set name = value`; a namespace can change anyway.
+fn value_of_set(inner: &str) -> Option<usize> {
     let rest = inner.strip_prefix("set")?.trim_start();
     let name = first_word(rest);
     let value = rest[name.len()..].trim_start().strip_prefix('=')?.trim_start();
-    let is_literal = !name.is_empty() && value.starts_with(['[', '{']);
-    is_literal.then(|| value.as_ptr() as usize - inner.as_ptr() as usize)
+    let wanted = !name.is_empty() && first_word(value) != "namespace";
+    wanted.then(|| value.as_ptr() as usize - inner.as_ptr() as usize)
 }
 
-fn changeable(value: &Value) -> Value {
-    match value.kind() {
-        ValueKind::Seq => Value::from_object(List(Mutex::new(items_of(value)))),
-        ValueKind::Map => Value::from_object(Dict(Mutex::new(pairs_of(value)))),
-        _ => value.clone(),
+/// The value itself when it can change, else a copy of it that can.
+fn changeable(value: &Value) -> Result<Value, Error> {
+    let is_ours = value.downcast_object_ref::<List>().is_some() || value.downcast_object_ref::<Dict>().is_some();
+    if is_ours { Ok(value.clone()) } else { copy(value) }
+}
+
+/// A deep copy, all of which can change.
+fn copy(value: &Value) -> Result<Value, Error> {
+    Copying { items_left: ITEMS_MAX, depth: 0 }.value(value)
+}
+
+/// A deep copy under way.
+struct Copying {
+    items_left: usize,
+    depth: usize,
+}
+
+impl Copying {
+    fn value(&mut self, value: &Value) -> Result<Value, Error> {
+        match value.kind() {
+            ValueKind::Seq => Ok(Value::from_object(List(Mutex::new(self.items(value)?)))),
+            ValueKind::Map => Ok(Value::from_object(Dict(Mutex::new(self.pairs(value)?)))),
+            _ => Ok(value.clone()),
+        }
+    }
+
+    fn items(&mut self, value: &Value) -> Result<Vec<Value>, Error> {
+        self.inside(|copying| value.try_iter()?.map(|item| copying.item(&item)).collect())
+    }
+
+    fn pairs(&mut self, value: &Value) -> Result<Vec<(Value, Value)>, Error> {
+        self.inside(|copying| {
+            value.try_iter()?.map(|key| Ok((key.clone(), copying.item(&value.get_item(&key)?)?))).collect()
+        })
+    }
+
+    fn inside<T>(&mut self, copied: impl FnOnce(&mut Self) -> Result<T, Error>) -> Result<T, Error> {
+        self.depth += 1;
+        if self.depth > DEPTH_MAX {
+            return Err(too_large(format!("lists are nested more than {DEPTH_MAX} deep")));
+        }
+        let done = copied(self);
+        self.depth -= 1;
+        done
+    }
+
+    fn item(&mut self, value: &Value) -> Result<Value, Error> {
+        let left = self.items_left.checked_sub(1);
+        self.items_left = left.ok_or_else(|| too_large(format!("a list holds more than {ITEMS_MAX} values")))?;
+        self.value(value)
     }
 }
 
-/// A copy that nothing can change any more.
-fn frozen(value: &Value) -> Value {
-    match value.kind() {
-        ValueKind::Seq => Value::from(items_of(value)),
-        ValueKind::Map if !value.is_kwargs() => Value::from_pairs(pairs_of(value)),
-        _ => value.clone(),
-    }
-}
-
-fn items_of(value: &Value) -> Vec<Value> {
-    value.try_iter().map(|items| items.map(|item| frozen(&item)).collect()).unwrap_or_default()
-}
-
-fn pairs_of(value: &Value) -> Vec<(Value, Value)> {
-    let keys = value.try_iter().map(|keys| keys.collect::<Vec<_>>()).unwrap_or_default();
-    keys.into_iter().map(|key| (key.clone(), frozen(&value.get_item(&key).unwrap_or_default()))).collect()
+fn too_large(text: String) -> Error {
+    Error::new(ErrorKind::InvalidOperation, text)
 }
 
 fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
@@ -76,7 +111,7 @@ fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
 
 fn argument(args: &[Value], at: usize, method: &str) -> Result<Value, Error> {
     let missing = || Error::new(ErrorKind::MissingArgument, format!("{method}() needs more arguments"));
-    args.get(at).map(frozen).ok_or_else(missing)
+    args.get(at).ok_or_else(missing).and_then(copy)
 }
 
 /// A list with Python's `append`, `extend`, `insert`, `pop`, `remove` and `clear`.
@@ -164,9 +199,8 @@ impl Object for Dict {
         match method {
             "update" => {
                 for argument in args {
-                    for (key, value) in pairs_of(argument) {
-                        self.put(key, value);
-                    }
+                    let pairs = Copying { items_left: ITEMS_MAX, depth: 0 }.pairs(argument)?;
+                    pairs.into_iter().for_each(|(key, value)| self.put(key, value));
                 }
                 Ok(Value::from(()))
             }
@@ -212,7 +246,7 @@ mod tests {
     fn render(source: &str) -> String {
         let mut env = Environment::new();
         install(&mut env);
-        env.render_str(&wrap_literals(source), ()).unwrap()
+        env.render_str(&wrap_values(source), ()).unwrap()
     }
 
     /// Lists change as in Python, and work with loops, filters, `in` and `+`.
@@ -248,11 +282,37 @@ mod tests {
         assert_eq!(render("{% set xs = [1] %}{% do xs.append([xs]) %}{{ xs }}"), "[1, [[1]]]");
     }
 
-    /// Only literals are wrapped, and nothing else of the text moves.
+    /// Lists inside of lists change, and a second name is the same list.
     #[test]
-    fn wraps_only_literals() {
-        let other = "{% set x = f([1]) %}{% set y %}[1]{% endset %}{% set a, b = [1, 2] %}{{ [1] }}";
-        assert_eq!(wrap_literals(other), other);
-        assert_eq!(wrap_literals("a{%- set x = [\n1] -%}b"), "a{%- set x = __changeable([\n1]) -%}b");
+    fn nested_and_shared() {
+        assert_eq!(render("{% set d = {'a': []} %}{% do d['a'].append(1) %}{{ d }}"), "{'a': [1]}");
+        assert_eq!(render("{% set xs = [] %}{% do xs.append([]) %}{% do xs[0].append(1) %}{{ xs }}"), "[[1]]");
+        assert_eq!(render("{% set a = [] %}{% set b = a %}{% do b.append(1) %}{{ a }}"), "[1]");
+        assert_eq!(
+            render("{% set d = dict(a=1) %}{% do d.update(b=2) %}{{ d }}{% set u = none %}{{ u }}"),
+            "{'a': 1, 'b': 2}None"
+        );
+    }
+
+    /// Lists that grow without end are errors.
+    #[test]
+    fn bounds() {
+        let mut env = Environment::new();
+        install(&mut env);
+        let fault = |source: &str| env.render_str(&wrap_values(source), ()).unwrap_err().to_string();
+        let doubling = "{% set xs = [1] %}{% for i in range(99) %}{% do xs.extend(xs) %}{% endfor %}";
+        assert!(fault(doubling).contains("more than 100000 values"), "{}", fault(doubling));
+        let nesting =
+            "{% set xs = [] %}{% for i in range(99) %}{% do xs.append([xs.pop() if xs else 1]) %}{% endfor %}";
+        assert!(fault(nesting).contains("nested more than 64 deep"), "{}", fault(nesting));
+    }
+
+    /// Only values of `set` are wrapped, and nothing else of the text moves.
+    #[test]
+    fn wraps_only_set() {
+        let other =
+            "{% set n = namespace(a=1) %}{% set y %}[1]{% endset %}{% set a, b = [1, 2] %}{{ [1] }}{% set n.a = [] %}";
+        assert_eq!(wrap_values(other), other);
+        assert_eq!(wrap_values("a{%- set x = [\n1] -%}b"), "a{%- set x = __changeable([\n1]) -%}b");
     }
 }

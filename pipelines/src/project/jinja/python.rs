@@ -36,6 +36,9 @@ fn text_method(state: &mut State, text: &str, name: &str, args: &[Value]) -> Res
             parts.join(text).into()
         }
         "isdigit" => (!text.is_empty() && text.chars().all(|c| c.is_ascii_digit())).into(),
+        "zfill" => pad(text, args, '0', false).into(),
+        "rjust" => pad(text, args, ' ', false).into(),
+        "ljust" => pad(text, args, ' ', true).into(),
         "title" | "capitalize" => state.apply_filter(name, &[Value::from(text)])?,
         "format" => format_braces(text, args)?.into(),
         _ => return Err(Error::from(ErrorKind::UnknownMethod)),
@@ -99,6 +102,16 @@ fn trim<'a>(text: &'a str, args: &[Value], left: bool, right: bool) -> &'a str {
     let gone = |c: char| chars.as_ref().map_or(c.is_whitespace(), |chars| chars.contains(&c));
     let text = if left { text.trim_start_matches(gone) } else { text };
     if right { text.trim_end_matches(gone) } else { text }
+}
+
+/// The most characters to which a text is padded.
+const PAD_CHARS_MAX: usize = 4_096;
+
+/// The text at the width that is asked for, with `fill` before or after it.
+fn pad(text: &str, args: &[Value], fill: char, after: bool) -> String {
+    let width = args.first().and_then(Value::as_usize).unwrap_or(0).min(PAD_CHARS_MAX);
+    let fill: String = std::iter::repeat_n(fill, width.saturating_sub(text.chars().count())).collect();
+    if after { format!("{text}{fill}") } else { format!("{fill}{text}") }
 }
 
 /// Whether the argument, a text or a list of texts, satisfies the question.
@@ -177,6 +190,7 @@ mod tests {
             ("{'a': 1, 'b': 2}.items() | length", "2"),
             ("['x', 'y'].index('y')", "1"),
             ("'word'.title()", "Word"),
+            ("'7'.zfill(3) ~ 'a'.ljust(2) ~ 'b'.rjust(2)", "007a  b"),
         ] {
             assert_eq!(eval(expression), answer, "{expression}");
         }

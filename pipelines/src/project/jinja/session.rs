@@ -6,6 +6,9 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Error, ErrorKind, State};
 
+use serde_json::Value as Json;
+
+use super::super::dbt_project::merge;
 use super::super::relation::{Catalog, Relation};
 use super::super::values::{Config, json_to_jinja};
 
@@ -71,7 +74,7 @@ impl Session {
         let mut pairs = vec![
             (SESSION, Value::from_dyn_object(self.clone())),
             ("execute", Value::from(self.execute)),
-            ("model", self.model.iter().map(|(k, v)| (k.as_str(), json_to_jinja(v))).collect()),
+            ("model", Value::from_pairs(self.model.iter().map(|(k, v)| (k.as_str(), json_to_jinja(v))))),
         ];
         if let Some(this) = &self.this {
             pairs.push(("this", Value::from_object(this.clone())));
@@ -87,6 +90,15 @@ impl Session {
     /// Takes out what was recorded.
     pub(crate) fn take_recorded(&self) -> Recorded {
         std::mem::take(&mut *self.recorded())
+    }
+
+    /// A config as it is now: what the files say, and what the template has said so far.
+    pub(crate) fn config_value(&self, name: &str) -> Option<Json> {
+        let one =
+            |config: &Config| config.get(name).map(|value| (name.to_owned(), value.clone())).into_iter().collect();
+        let mut merged: Config = one(&self.config);
+        merge(&mut merged, one(&self.recorded().config));
+        merged.remove(name)
     }
 
     /// Notes that a macro is entered; it is left when the result is dropped.

@@ -178,6 +178,23 @@ fn no_database_while_parsing() {
     assert_eq!(done.map(|r| r.text).unwrap(), "ok");
 }
 
+/// The dbt macros render as dbt-spark does, dates by boundaries crossed.
+#[test]
+fn dbt_macros() {
+    assert_eq!(text("", "{{ dbt.datediff('a', 'b', 'day') }}"), "datediff(date(b), date(a))");
+    assert_eq!(
+        text("", "{{ dbt.datediff('a', 'b', 'month') }}"),
+        "((year(date(b)) - year(date(a))) * 12 + month(date(b)) - month(date(a)))"
+    );
+    let hours = "(to_unix_timestamp(to_timestamp(b)) - to_unix_timestamp(to_timestamp(a))) / 3600";
+    assert_eq!(
+        text("", "{{ dbt.datediff('a', 'b', 'hour') }}"),
+        format!("case when a < b then ceil({hours}) else floor({hours}) end")
+    );
+    assert!(fault("", "{{ dbt.datediff('a', 'b', 'eon') }}").contains("not eon"));
+    assert_eq!(text("", "{{ dbt.dateadd('day', 1, 'd') }}"), "dateadd(day, 1, to_timestamp(d))");
+}
+
 /// A syntax error has the file and line, in models and in macros.
 #[test]
 fn errors_of_syntax() {

@@ -51,13 +51,16 @@ pub enum SourceSettings {
     Simulator(Simulator),
 }
 
-/// `kafka: { brokers, create, options }`.
+/// `kafka: { brokers, create, on_lost_offsets, options }`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Kafka {
     /// `host:port`, several separated by commas.
     pub brokers: String,
     /// Whether topics that are not there are created; false unless set.
     pub create: bool,
+    /// Whether reading goes on at the earliest record when records that were never read are gone (`earliest`); otherwise
+    /// that is an error (`fail`, unless set).
+    pub skip_lost_offsets: bool,
     /// Further options of the client, as it names them.
     pub options: IndexMap<String, String>,
 }

@@ -83,9 +83,17 @@ fn kafka(mut section: Section<'_>, faults: &mut Faults) -> Kafka {
     let brokers = section.required("brokers", "\"127.0.0.1:9092\"", faults);
     let create = section.flag("create", faults).unwrap_or(false);
     let options = section.section("options", faults).map(|mut options| options.entries()).unwrap_or_default();
+    let skip_lost_offsets = match section.text("on_lost_offsets", faults).as_deref() {
+        None | Some("fail") => false,
+        Some("earliest") => true,
+        Some(other) => {
+            section.fault("on_lost_offsets", &format!("is \"{other}\""), "it can be fail or earliest", faults);
+            false
+        }
+    };
     section.end(faults);
     let options = options.into_iter().filter_map(|(key, value)| Some((key, text_of(&value)?))).collect();
-    Kafka { brokers, create, options }
+    Kafka { brokers, create, skip_lost_offsets, options }
 }
 
 fn simulate(mut section: Section<'_>, faults: &mut Faults) -> Simulator {

@@ -19,7 +19,7 @@ fn fault(text: &str) -> String {
 #[test]
 fn reads_everything() {
     let settings = read(
-        "version: 1\nsources:\n  a: { kafka: { brokers: \"${HOST}:9092\", create: true, options: {fetch.min.bytes: 1} } }\n  \
+        "version: 1\nsources:\n  a: { kafka: { brokers: \"${HOST}:9092\", create: true, on_lost_offsets: earliest, options: {fetch.min.bytes: 1} } }\n  \
          b: { files: { path: ./x } }\n  c: { simulator: { config: c.json, rate: 100_000, seed: 7, faults: { late: 0.01, late_by_max: 5 minutes } } }\n\
          lake: \"${LAKE:-./lake}\"\nclickhouse: { url: http://x:8123, password: geheim, database: d, models: \"tag:gold\" }\n\
          run: { workers: 4, memory: 64 MiB, epoch: 5 seconds, freshness: 250 ms, keep_late: 1 day, refresh: 30 seconds }\nadmin: { listen: \"127.0.0.1:1\" }\n",
@@ -27,8 +27,8 @@ fn reads_everything() {
     .unwrap();
     let SourceSettings::Kafka(kafka) = &settings.sources["a"] else { panic!("{settings:?}") };
     assert_eq!(
-        (kafka.brokers.as_str(), kafka.create, kafka.options["fetch.min.bytes"].as_str()),
-        ("h:9092", true, "1")
+        (kafka.brokers.as_str(), kafka.create, kafka.skip_lost_offsets, kafka.options["fetch.min.bytes"].as_str()),
+        ("h:9092", true, true, "1")
     );
     let SourceSettings::Simulator(simulator) = &settings.sources["c"] else { panic!("{settings:?}") };
     assert_eq!((simulator.rate, simulator.faults.late_by_max), (Some(100_000), Some(Duration::from_secs(300))));
@@ -88,6 +88,10 @@ fn wrong_values() {
 #[test]
 fn one_place_per_source() {
     let with = |source: &str| fault(&format!("version: 1\nlake: x\nsources:\n  a: {source}\n"));
+    assert!(
+        with("{ kafka: { brokers: x, on_lost_offsets: no } }")
+            .contains("on_lost_offsets is \"no\"; it can be fail or earliest")
+    );
     assert!(with("{ kafka: {brokers: x}, files: {path: y} }").contains("sources.a names 2 places"));
     assert!(
         with("{}").contains("sluice.yml:4: sources.a does not say where its streams come from; write one of kafka")

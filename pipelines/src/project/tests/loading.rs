@@ -37,14 +37,14 @@ fn models() {
 fn config_order() {
     let schema = "models:\n  - name: a\n    description: A thing.\n    config: { materialized: view, meta: {x: 1} }\n    columns:\n      - { name: id, data_type: string, constraints: [ {type: not_null} ] }\n";
     let project = loaded(&[
-        ("models/a.sql", "{{ config(alias='aa', meta={'y': 2}) }} select 1 as id"),
+        ("models/a.sql", "{{ config(alias='aa', meta={'y': 2}) }} select {{ config.get('meta').x }} as id"),
         ("models/gold/b.sql", "{{ config(schema='other') }} select '{{ config.get('materialized') }}'"),
         ("models/schema.yml", schema),
     ]);
     let a = &project.models["a"];
     assert_eq!((a.materialized, a.schema.as_str(), a.alias.as_str()), (Materialized::View, "default", "aa"));
     assert_eq!(a.config["meta"], serde_json::json!({"x": 1, "y": 2}));
-    assert_eq!(a.description, "A thing.");
+    assert_eq!((a.description.as_str(), a.sql.as_str()), ("A thing.", "select 1 as id"));
     assert_eq!(a.columns[0].data_type.as_deref(), Some("string"));
     assert_eq!(a.columns[0].origin, Origin { file: "models/schema.yml".into(), line: Some(6) });
     assert_eq!(project.models["b"].schema, "other");
@@ -90,10 +90,10 @@ fn jinja() {
         ("seeds/towns.csv", "id,name\n1,a\n"),
         (
             "models/m.sql",
-            "select {{ to_money('c') }}, '{{ env_var('SET') }}' from {{ ref('towns') }} where x > {{ var('cutoff') }}{% if is_incremental() %} and y{% endif %}",
+            "select {{ to_money('c') }}, '{{ model.alias }} {{ model['unique_id'] }}', '{{ env_var('SET') }}' from {{ ref('towns') }} where x > {{ var('cutoff') }}{% if is_incremental() %} and y{% endif %}",
         ),
     ]);
-    assert_eq!(project.models["m"].sql, "select (c / 100), 'yes' from `default`.`towns` where x > 3");
+    assert_eq!(project.models["m"].sql, "select (c / 100), 'm model.shop.m', 'yes' from `default`.`towns` where x > 3");
     assert_eq!(project.models["m"].depends_on, [NodeRef::Seed("towns".into())]);
     assert_eq!(project.seed("towns").unwrap().columns[0].data_type, "bigint");
 }

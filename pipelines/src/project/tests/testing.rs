@@ -34,7 +34,7 @@ fn generic_tests() {
     let relationships = test_of("relationships: { arguments: { to: ref('parents'), field: id } }");
     assert!(relationships.sql.contains("select id as to_field from `default`.`parents`"), "{}", relationships.sql);
     assert_eq!(relationships.depends_on, [NodeRef::Model("orders".into()), NodeRef::Model("parents".into())]);
-    assert_eq!(relationships.name, "relationships_orders_status__id__ref_parents");
+    assert_eq!(relationships.name, "relationships_orders_status__id__ref_parents_");
 }
 
 /// Configs of a test, beside its arguments or in `config`, and `where`.

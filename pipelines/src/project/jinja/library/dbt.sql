@@ -3,21 +3,38 @@
 {% macro concat(fields) %}concat({{ fields | join(', ') }}){% endmacro %}
 {% macro hash(field) %}md5(cast({{ field }} as string)){% endmacro %}
 {% macro cast(field, type) %}cast({{ field }} as {{ type }}){% endmacro %}
-{% macro safe_cast(field, type) %}try_cast({{ field }} as {{ type }}){% endmacro %}
+{% macro safe_cast(field, type) %}cast({{ field }} as {{ type }}){% endmacro %}
 {% macro cast_bool_to_text(field) %}cast({{ field }} as string){% endmacro %}
 
 {% macro type_string() %}string{% endmacro %}
 {% macro type_boolean() %}boolean{% endmacro %}
-{% macro type_int() %}int{% endmacro %}
+{% macro type_int() %}integer{% endmacro %}
 {% macro type_bigint() %}bigint{% endmacro %}
 {% macro type_float() %}float{% endmacro %}
-{% macro type_numeric() %}decimal(28, 6){% endmacro %}
+{% macro type_numeric() %}decimal(28,6){% endmacro %}
 {% macro type_timestamp() %}timestamp{% endmacro %}
 
 {% macro current_timestamp() %}current_timestamp(){% endmacro %}
 {% macro date_trunc(datepart, date) %}date_trunc('{{ datepart }}', {{ date }}){% endmacro %}
-{% macro dateadd(datepart, interval, from_date_or_timestamp) %}dateadd({{ datepart }}, {{ interval }}, {{ from_date_or_timestamp }}){% endmacro %}
-{% macro datediff(first_date, second_date, datepart) %}datediff({{ datepart }}, {{ first_date }}, {{ second_date }}){% endmacro %}
+{% macro dateadd(datepart, interval, from_date_or_timestamp) %}dateadd({{ datepart }}, {{ interval }}, to_timestamp({{ from_date_or_timestamp }})){% endmacro %}
+
+{# Boundaries crossed from the first to the second, as dbt counts them on Spark; weeks begin on Sunday. #}
+{% macro datediff(first_date, second_date, datepart) -%}
+{%- set a = 'date(' ~ first_date ~ ')' -%}
+{%- set b = 'date(' ~ second_date ~ ')' -%}
+{%- set seconds = {'hour': 3600, 'minute': 60, 'second': 1} -%}
+{%- if datepart == 'day' -%}datediff({{ b }}, {{ a }})
+{%- elif datepart == 'week' -%}cast((datediff({{ b }}, {{ a }}) + dayofweek({{ a }}) - dayofweek({{ b }})) / 7 as int)
+{%- elif datepart == 'month' -%}((year({{ b }}) - year({{ a }})) * 12 + month({{ b }}) - month({{ a }}))
+{%- elif datepart == 'quarter' -%}((year({{ b }}) - year({{ a }})) * 4 + quarter({{ b }}) - quarter({{ a }}))
+{%- elif datepart == 'year' -%}(year({{ b }}) - year({{ a }}))
+{%- elif datepart in seconds -%}
+{%- set units = '(to_unix_timestamp(to_timestamp(' ~ second_date ~ ')) - to_unix_timestamp(to_timestamp(' ~ first_date ~ '))) / ' ~ seconds[datepart] -%}
+case when {{ first_date }} < {{ second_date }} then ceil({{ units }}) else floor({{ units }}) end
+{%- else -%}{{ exceptions.raise_compiler_error("dbt.datediff knows second, minute, hour, day, week, month, quarter and year, not " ~ datepart) }}
+{%- endif -%}
+{%- endmacro %}
+
 {% macro date(year, month, day) %}make_date({{ year }}, {{ month }}, {{ day }}){% endmacro %}
 {% macro last_day(date, datepart) %}
 {%- if datepart == 'month' -%}last_day({{ date }})
@@ -34,10 +51,14 @@
 {% macro string_literal(value) %}'{{ value }}'{% endmacro %}
 {% macro escape_single_quotes(expression) %}{{ expression | replace("'", "\\'") }}{% endmacro %}
 
-{% macro any_value(expression) %}any_value({{ expression }}){% endmacro %}
-{% macro bool_or(expression) %}bool_or({{ expression }}){% endmacro %}
+{% macro any_value(expression) %}first({{ expression }}){% endmacro %}
+{% macro bool_or(expression) %}max({{ expression }}){% endmacro %}
 {% macro array_construct(inputs=[], data_type=none) %}array({{ inputs | join(', ') }}){% endmacro %}
-{% macro array_append(array, new_element) %}array_append({{ array }}, {{ new_element }}){% endmacro %}
+{% macro array_append(array, new_element) %}concat({{ array }}, array({{ new_element }})){% endmacro %}
 {% macro array_concat(array_1, array_2) %}concat({{ array_1 }}, {{ array_2 }}){% endmacro %}
+{% macro listagg(measure, delimiter_text="','", order_by_clause=none, limit_num=none) -%}
+{%- if order_by_clause or limit_num -%}{{ exceptions.raise_compiler_error("dbt.listagg on Spark has no order and no limit; sort the array: array_join(sort_array(collect_list(x)), ',')") }}{%- endif -%}
+array_join(collect_list({{ measure }}), {{ delimiter_text }})
+{%- endmacro %}
 {% macro except() %}except{% endmacro %}
 {% macro intersect() %}intersect{% endmacro %}

@@ -1,0 +1,117 @@
+//! The exit status of `sluice`: 0 done, 1 the work failed, 2 the command or the project is wrong.
+
+use std::path::PathBuf;
+use std::process::{Command, Stdio};
+use std::sync::OnceLock;
+
+use super::shop::{SPEND, Shop, nobody};
+use super::{PATIENCE_S, says, within};
+
+/// Building the binary is linking DataFusion, on a machine that may be busy; in seconds.
+const BUILD_PATIENCE_S: u64 = 1_200;
+
+/// The binary, built as the tests are.
+fn binary() -> &'static PathBuf {
+    static BINARY: OnceLock<PathBuf> = OnceLock::new();
+    BINARY.get_or_init(|| within(BUILD_PATIENCE_S, build))
+}
+
+fn build() -> PathBuf {
+    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
+    let mut command = Command::new(cargo);
+    command.args(["build", "--package", "sluice-pipelines", "--bin", "sluice", "--message-format", "json"]);
+    let output = command.args(["--manifest-path", manifest]).stderr(Stdio::inherit()).output().unwrap();
+    assert!(output.status.success(), "the binary does not build");
+    let text = String::from_utf8(output.stdout).unwrap();
+    let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
+    let built = messages.filter_map(|m| Some(PathBuf::from(m.get("executable")?.as_str()?)));
+    built.last().expect("cargo names what it has built")
+}
+
+/// Runs `sluice`; its exit status, what it wrote to stdout, and to stderr.
+fn sluice(arguments: &[&str]) -> (Option<i32>, String, String) {
+    let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
+    let mut command = Command::new(binary());
+    command.args(arguments).env_remove("SLUICE_LOG").env_remove("RUST_LOG").stdin(Stdio::null());
+    let output = within(PATIENCE_S, move || command.output().unwrap());
+    let text = |bytes| String::from_utf8(bytes).unwrap();
+    (output.status.code(), text(output.stdout), text(output.stderr))
+}
+
+#[track_caller]
+fn ends_with(status: i32, arguments: &[&str], words: &[&str]) {
+    let (code, out, err) = sluice(arguments);
+    assert_eq!(code, Some(status), "{arguments:?}\n{out}\n{err}");
+    says(if status == 0 { &out } else { &err }, words);
+    assert!(!err.contains("panicked"), "{arguments:?}: {err}");
+}
+
+/// 2: a command that there is not, or not like that.
+#[test]
+fn wrong_command() {
+    ends_with(2, &["fly"], &["'fly'", "--help"]);
+    ends_with(2, &[], &["Usage: sluice"]);
+    ends_with(2, &["run", "--untilidle"], &["--untilidle", "--until-idle"]);
+    ends_with(0, &["--help"], &["Exit status: 0 done, 1 the work failed, 2 the command or the project is wrong"]);
+    ends_with(0, &["--version"], &["sluice "]);
+}
+
+/// 2: a project that is wrong, whatever is asked of it.
+#[test]
+fn wrong_project() {
+    let shop = Shop::new().orders("").with("models/spend.sql", &SPEND.replace("group by id", "group bye id"));
+    for verb in ["check", "plan", "run", "build", "test", "status"] {
+        ends_with(2, &[verb, "--project", &shop.dir()], &["error: models/spend.sql:4: ", "does not parse"]);
+    }
+    let empty = tempfile::tempdir().unwrap().path().display().to_string();
+    ends_with(2, &["run", "--project", &empty], &["error: dbt_project.yml: ", "error: sluice.yml: "]);
+}
+
+/// 2: an outside object that a person must change; 1: a server that is away.
+#[test]
+fn wrong_or_away() {
+    let shop = Shop::new();
+    ends_with(2, &["run", "--until-idle", "--project", &shop.dir()], &["error: ", "orders.jsonl", "put one there"]);
+    let name_node = nobody();
+    let shop = shop.orders("").lake(&format!("hdfs://{name_node}/lake"));
+    ends_with(1, &["status", "--project", &shop.dir()], &["error: ", &name_node, "nothing listens there"]);
+    let brokers = nobody();
+    let shop = Shop::new().kafka(&brokers, "orders");
+    ends_with(1, &["check", "--project", &shop.dir()], &["error: kafka brokers ", &brokers, "check that they run"]);
+    ends_with(0, &["check", "--offline", "--project", &shop.dir()], &["ok: 1 streams", "1 models"]);
+}
+
+/// `check` finds a topic that is not there; the project is wrong then.
+#[test]
+fn check_finds_a_missing_topic() -> anyhow::Result<()> {
+    let kafka = sluice_tests::services::Kafka::shared()?;
+    let shop = Shop::new().kafka(&kafka.brokers(), "bad-unchecked");
+    let dir = shop.dir();
+    ends_with(
+        2,
+        &["check", "--project", &dir],
+        &["error: kafka topic \"bad-unchecked\" does not exist", "create: true"],
+    );
+    kafka.create_topic("bad-unchecked", 1)?;
+    ends_with(0, &["check", "--project", &dir], &["ok: 1 streams"]);
+    Ok(())
+}
+
+/// 0: what can be done is done; 1: a data test that fails, and nothing less.
+#[test]
+fn done_and_failed() {
+    let shop = Shop::new().orders("{\"id\":1,\"amount\":2.5}\n{\"id\":\n");
+    let dir = shop.dir();
+    ends_with(0, &["check", "--project", &dir], &["ok: 1 streams"]);
+    ends_with(0, &["plan", "--project", &dir], &["spend"]);
+    ends_with(0, &["run", "--until-idle", "--project", &dir], &[]);
+    ends_with(0, &["query", "--project", &dir, "--format", "csv", "select id, spent from gold.spend"], &["1,2.5"]);
+    ends_with(0, &["query", "--project", &dir, "select reason from sluice.rejects"], &["truncated"]);
+    ends_with(2, &["query", "--project", &dir, "selec 1"], &["error: ", "does not parse"]);
+    ends_with(0, &["status", "--project", &dir], &["pipeline \"shop\": epoch"]);
+    ends_with(0, &["build", "--project", &dir], &["data tests: 0 passed"]);
+    let shop = shop.with("tests/nothing_is_sold.sql", "select * from {{ ref('spend') }}");
+    ends_with(1, &["test", "--project", &shop.dir()], &["error: data test nothing_is_sold failed: 1 rows"]);
+    ends_with(1, &["build", "--project", &shop.dir()], &["data test nothing_is_sold failed"]);
+}
