@@ -22,7 +22,7 @@ use object_store::{
 use tokio::runtime::{Handle, Runtime};
 use url::Url;
 
-use self::error::{Failed, hdfs_error, no_answer};
+use self::error::{Failed, hdfs_error, overdue};
 use super::{Kind, Store, not_usable};
 
 mod error;
@@ -32,8 +32,6 @@ mod write;
 
 /// How long one question to the NameNode may take.
 const NAMENODE_DEADLINE: Duration = Duration::from_secs(30);
-/// How long a look may take at whether anybody listens at the NameNode's port, once it has not answered.
-const CONNECT_DEADLINE: Duration = Duration::from_secs(1);
 /// How long a DataNode may take for the next piece of a file that is read.
 const READ_DEADLINE: Duration = Duration::from_secs(90);
 /// How long it may take to write one piece of `WRITE_PIECE_BYTES`, and to close a file.
@@ -111,19 +109,8 @@ impl Hdfs {
         match tokio::time::timeout(deadline, answer).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(e)) => Err(hdfs_error(&self.address, doing, path, e)),
-            // The client tries for longer than the deadline to connect, and does not say that it could not.
-            Err(_) => Err(match self.refused().await {
-                Some(e) => hdfs_error(&self.address, doing, path, HdfsError::IOError(e)),
-                None => no_answer(&self.address, doing, path, deadline),
-            }),
+            Err(_) => Err(overdue(&self.address, doing, path, deadline).await),
         }
-    }
-
-    /// Why nobody can connect to the NameNode; none when one can, or when it is a nameservice.
-    async fn refused(&self) -> Option<std::io::Error> {
-        let url = Url::parse(&self.address).ok()?;
-        let connection = tokio::net::TcpStream::connect((url.host_str()?.to_owned(), url.port()?));
-        tokio::time::timeout(CONNECT_DEADLINE, connection).await.ok()?.err()
     }
 
     async fn delete(&self, path: &str) -> Result<bool, Failed> {
