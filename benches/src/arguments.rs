@@ -185,7 +185,8 @@ mod tests {
     fn options() {
         let plain = parse("kafka").unwrap().unwrap();
         assert_eq!((plain.mode, plain.events, plain.layers, plain.epoch_s), (Mode::Kafka, 2_000_000, Layers::Gold, 10));
-        let all = "memory --events 1_000 --layers silver --workers 2 --epoch 3 --sluice s --json j --keep --allow-debug";
+        let all =
+            "memory --events 1_000 --layers silver --workers 2 --epoch 3 --sluice s --json j --keep --allow-debug";
         let all = parse(all).unwrap().unwrap();
         let expected = Arguments {
             mode: Mode::Memory,
@@ -206,7 +207,8 @@ mod tests {
     /// What is wrong is refused, and asking for help is not wrong.
     #[test]
     fn faults() {
-        for line in ["disk", "kafka --events", "kafka --events 0", "kafka --layers tin", "kafka -x", "memory --brokers h:1"]
+        for line in
+            ["disk", "kafka --events", "kafka --events 0", "kafka --layers tin", "kafka -x", "memory --brokers h:1"]
         {
             assert!(parse(line).is_err(), "{line}");
         }

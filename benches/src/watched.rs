@@ -76,7 +76,10 @@ impl Watched {
 /// When it is not there.
 pub fn rows_told(said: &str, unit: &str) -> anyhow::Result<u64> {
     let number = |line: &str| line.split_once(unit)?.0.rsplit(' ').next()?.parse().ok();
-    said.lines().rev().find_map(number).with_context(|| format!("it does not tell how many{unit}it did; it said:\n{said}"))
+    said.lines()
+        .rev()
+        .find_map(number)
+        .with_context(|| format!("it does not tell how many{unit}it did; it said:\n{said}"))
 }
 
 /// CPU time of all children that have ended and been waited for, in ticks: user and system.
