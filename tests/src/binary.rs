@@ -25,8 +25,8 @@ fn find() -> anyhow::Result<PathBuf> {
     if let Some(cargo) = env::var_os("CARGO") {
         let target = profile.parent().context("the test program lies in no target folder")?;
         let mut build = Command::new(cargo);
-        // From the whole workspace: for one package alone cargo would choose other features, and build everything again.
-        build.args(["build", "--quiet", "--workspace", "--bin", "sluice", "--target-dir"]).arg(target);
+        // As the tests were built: for fewer targets cargo would choose other features, and build everything again.
+        build.args(["build", "--quiet", "--workspace", "--all-targets", "--target-dir"]).arg(target);
         if profile.ends_with("release") {
             build.arg("--release");
         }

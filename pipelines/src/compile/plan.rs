@@ -197,11 +197,9 @@ async fn plan_model(model: &Model, known: &mut Known, clickhouse: bool) -> Resul
         what,
         way_out: way_out.into(),
     };
-    let planned = plan_query(&known.context, &model.sql).await.map_err(|e| ProjectError {
-        file: model.path.clone(),
-        line: line_of(&model.raw_sql, &model.sql, &e.message),
-        what: e.message,
-        way_out: "correct the model's SQL".into(),
+    let planned = plan_query(&known.context, &model.sql).await.map_err(|e| {
+        let (what, line) = placed(&model.raw_sql, &model.sql, &e.message);
+        ProjectError { file: model.path.clone(), line, what, way_out: "correct the model's SQL".into() }
     })?;
     let schema = planned.schema.clone();
     let column = |config: &str, name: &String| {
@@ -257,13 +255,28 @@ async fn plan_model(model: &Model, known: &mut Known, clickhouse: bool) -> Resul
     })
 }
 
-/// The line of the model's file at which the parser stopped, when the message names a line of the rendered SQL that is
-/// also a line of the file.
-fn line_of(raw: &str, rendered: &str, message: &str) -> Option<usize> {
-    let at = message.split("Line: ").nth(1)?;
-    let number: usize = at.chars().take_while(char::is_ascii_digit).collect::<String>().parse().ok()?;
-    let text = rendered.lines().nth(number.checked_sub(1)?)?.trim();
-    raw.lines().position(|l| l.trim() == text && !text.is_empty()).map(|i| i + 1)
+/// The parser's message, and the line of the model's file at which it stopped. The message's own place is one of the
+/// rendered SQL: it gives way to the file's line, or to the rendered text when that line is none of the file.
+fn placed(raw: &str, rendered: &str, message: &str) -> (String, Option<usize>) {
+    let Some((said, place)) = message.split_once(" at Line: ") else { return (message.to_owned(), None) };
+    let number: String = place.chars().take_while(char::is_ascii_digit).collect();
+    let index = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
+    let Some(text) = index.and_then(|index| rendered.lines().nth(index)) else { return (message.to_owned(), None) };
+    match line_of(raw, rendered, index.unwrap_or_default(), text.trim()) {
+        Some(line) => (said.to_owned(), Some(line)),
+        None => (format!("{said} in `{}` (as it was rendered)", text.trim()), None),
+    }
+}
+
+/// The line of the file that line `index` (from 0) of the rendered SQL was, `text`: the first of that text stays the first,
+/// if rendering has left as many of them as there were.
+fn line_of(raw: &str, rendered: &str, index: usize, text: &str) -> Option<usize> {
+    let same = |sql: &str| -> Vec<usize> {
+        sql.lines().enumerate().filter(|(_, line)| line.trim() == text).map(|(at, _)| at).collect()
+    };
+    let (of_file, of_rendered) = (same(raw), same(rendered));
+    let nth = of_rendered.iter().position(|at| *at == index)?;
+    (of_file.len() == of_rendered.len()).then(|| of_file[nth] + 1)
 }
 
 fn clickhouse_models(project: &Project) -> Result<BTreeSet<String>, ProjectError> {

@@ -47,23 +47,33 @@ pub async fn plan_query(context: &SessionContext, sql: &str) -> Result<PlannedMo
     spark_to_datafusion(&mut query).map_err(SqlError::new)?;
     let statement = DataFusionStatement::Statement(Box::new(Statement::Query(query)));
     let planned = context.state().statement_to_plan(statement).await;
-    let plan = planned.map_err(|e| SqlError::new(plain(&e)))?;
-    let plan = as_stored(plan).map_err(|e| SqlError::new(plain(&e)))?;
+    let plan = planned.map_err(|e| refused(&e, &written))?;
+    let plan = as_stored(plan).map_err(|e| refused(&e, &written))?;
     let plan = context.state().optimize(&plan).map_err(|e| SqlError::new(plain(&e)))?;
     let named = |(i, f): (usize, &Arc<Field>)| {
         let name = written.get(i).cloned().flatten().filter(|w| w.to_lowercase() == *f.name());
         Field::new(name.unwrap_or_else(|| f.name().clone()), f.data_type().clone(), true)
     };
     let fields: Vec<Field> = plan.schema().fields().iter().enumerate().map(named).collect();
-    let mut names: Vec<String> = fields.iter().map(|f| f.name().to_lowercase()).collect();
-    names.sort();
-    if let Some(twice) = names.windows(2).find(|w| w[0] == w[1]) {
-        return Err(SqlError::new(format!(
-            "two columns are named {:?}; give one of them another name with AS",
-            twice[0]
-        )));
+    if let Some(fault) = two_of_one_name(fields.iter().map(|f| f.name().to_lowercase()).collect()) {
+        return Err(fault);
     }
     Ok(PlannedModel { schema: Arc::new(Schema::new(fields)), plan })
+}
+
+/// What the planner refuses, in its words, or in better ones.
+fn refused(error: &datafusion::error::DataFusionError, written: &[Option<String>]) -> SqlError {
+    let message = plain(error);
+    // The planner sees two columns of one name as an ambiguity of its own schema, and says so in its own terms.
+    let is_ambiguous = message.contains("ambiguous") || message.contains("unique expression names");
+    let names = written.iter().flatten().map(|name| name.to_lowercase()).collect();
+    two_of_one_name(names).filter(|_| is_ambiguous).unwrap_or_else(|| SqlError::new(message))
+}
+
+fn two_of_one_name(mut names: Vec<String>) -> Option<SqlError> {
+    names.sort();
+    let twice = names.windows(2).find(|w| w[0] == w[1])?;
+    Some(SqlError::new(format!("two columns are named {:?}; give one of them another name with AS", twice[0])))
 }
 
 fn parse(sql: &str) -> Result<Box<Query>, SqlError> {

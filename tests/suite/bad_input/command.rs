@@ -20,7 +20,8 @@ fn build() -> PathBuf {
     let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
     let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
     let mut command = Command::new(cargo);
-    command.args(["build", "--package", "sluice-pipelines", "--bin", "sluice", "--message-format", "json"]);
+    // Of the whole workspace: for one package alone cargo chooses other features, and builds everything again.
+    command.args(["build", "--quiet", "--workspace", "--bin", "sluice", "--message-format", "json"]);
     let output = command.args(["--manifest-path", manifest]).stderr(Stdio::inherit()).output().unwrap();
     assert!(output.status.success(), "the binary does not build");
     let text = String::from_utf8(output.stdout).unwrap();

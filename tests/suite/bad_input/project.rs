@@ -11,7 +11,7 @@ fn with_model(sql: &str) -> String {
 #[test]
 fn sql_that_does_not_parse() {
     let faults = with_model(&SPEND.replace("group by id", "group bye id"));
-    says(&faults, &["models/spend.sql:4: ", "does not parse", "bye", "correct the model's SQL"]);
+    says(&faults, &["models/spend.sql:4: ", "does not parse", "found: group; correct the model's SQL"]);
 }
 
 /// A line of the file is found also where templates before it took or gave lines.
@@ -19,7 +19,9 @@ fn sql_that_does_not_parse() {
 fn sql_that_does_not_parse_after_a_template() {
     let sql =
         "{% set names = ['a', 'b'] %}\nselect\n{% for n in names %}\n  1 as {{ n }},\n{% endfor %}\n  id\nfrm x\n";
-    says(&with_model(sql), &["models/spend.sql:7: ", "does not parse", "frm"]);
+    says(&with_model(sql), &["models/spend.sql:7: ", "does not parse", "found: x"]);
+    let sql = SPEND.replace("group by id", "{{ 'group bye' }} id");
+    says(&with_model(&sql), &["models/spend.sql: ", "does not parse", "in `group bye id` (as it was rendered)"]);
 }
 
 /// More than one statement, none, and one that is no query are told apart.

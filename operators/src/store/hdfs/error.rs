@@ -5,6 +5,10 @@ use std::time::Duration;
 
 use hdfs_native::HdfsError;
 use object_store::Error as StoreError;
+use url::Url;
+
+/// How long a look may take at whether anybody listens at the NameNode's port.
+const CONNECT_DEADLINE: Duration = Duration::from_secs(1);
 
 /// Why a call did not do what it should.
 #[derive(Debug, thiserror::Error)]
@@ -54,6 +58,22 @@ pub(super) fn hdfs_error(address: &str, doing: &str, path: &str, e: HdfsError) -
         path: path.to_string(),
         source: Some(e),
     }
+}
+
+/// The NameNode did not answer in time. The client tries for longer than that to connect, and does not say that it could
+/// not: so the port is looked at here.
+pub(super) async fn overdue(address: &str, doing: &str, path: &str, deadline: Duration) -> Failed {
+    match refused(address).await {
+        Some(e) => hdfs_error(address, doing, path, HdfsError::IOError(e)),
+        None => no_answer(address, doing, path, deadline),
+    }
+}
+
+/// Why nobody can connect to the NameNode; none when one can, or when the address is a nameservice's.
+async fn refused(address: &str) -> Option<std::io::Error> {
+    let url = Url::parse(address).ok()?;
+    let connection = tokio::net::TcpStream::connect((url.host_str()?.to_owned(), url.port()?));
+    tokio::time::timeout(CONNECT_DEADLINE, connection).await.ok()?.err()
 }
 
 /// No answer came in time.

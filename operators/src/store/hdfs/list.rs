@@ -7,7 +7,7 @@ use hdfs_native::client::{FileStatus, ListStatusIterator};
 use object_store::path::Path;
 use object_store::{ListResult, ObjectMeta, Result as StoreResult};
 
-use super::error::{Failed, What, failed, hdfs_error, no_answer};
+use super::error::{Failed, What, failed, hdfs_error, overdue};
 use super::write::is_temp;
 use super::{Hdfs, NAMENODE_DEADLINE, absolute};
 
@@ -73,7 +73,7 @@ async fn next(listing: &ListStatusIterator, root: &str, address: &str) -> Option
         Ok(Some(Ok(status))) => Some(Ok(status)),
         Ok(Some(Err(e))) => Some(Err(hdfs_error(address, "list", root, e))),
         Ok(None) => None,
-        Err(_) => Some(Err(no_answer(address, "list", root, NAMENODE_DEADLINE))),
+        Err(_) => Some(Err(overdue(address, "list", root, NAMENODE_DEADLINE).await)),
     }
 }
 

@@ -22,7 +22,7 @@ use object_store::{
 use tokio::runtime::{Handle, Runtime};
 use url::Url;
 
-use self::error::{Failed, hdfs_error, no_answer};
+use self::error::{Failed, hdfs_error, overdue};
 use super::{Kind, Store, not_usable};
 
 mod error;
@@ -122,7 +122,7 @@ impl Hdfs {
         match tokio::time::timeout(deadline, answer).await {
             Ok(Ok(value)) => Ok(value),
             Ok(Err(e)) => Err(hdfs_error(&self.address, doing, path, e)),
-            Err(_) => Err(no_answer(&self.address, doing, path, deadline)),
+            Err(_) => Err(overdue(&self.address, doing, path, deadline).await),
         }
     }
 
