@@ -84,9 +84,7 @@ impl Refresher {
     ) -> Result<()> {
         let Some(config) = clickhouse_config(&self.pipeline, model) else { return Ok(()) };
         if count == 0 {
-            use sluice_engine::Committer;
-            let mut committer = ClickHouseCommitter::new(config.clone(), epoch.generation, None)?;
-            committer.recover(Some((epoch.epoch, serde_json::Value::Null))).await?;
+            ClickHouseCommitter::new(config.clone(), epoch.generation, None)?.ready(epoch.epoch).await?;
         }
         let stamp = Stamp { generation: epoch.generation, sequence: count + 1, epoch: epoch.epoch };
         replace_all(config, stamp, rows).await.map(|_| ())

@@ -45,6 +45,15 @@ impl ClickHouseCommitter {
         Ok(Self { target: Arc::new(Target::new(config)?), client, generation, settled })
     }
 
+    /// Makes the table ready for `replace_all` at a committed epoch: what is missing is made.
+    ///
+    /// # Errors
+    /// As `Committer::recover`.
+    pub async fn ready(&mut self, epoch: u64) -> Result<()> {
+        let at = |e: Error| e.at(format!("clickhouse table {}", self.target.shown()));
+        self.start(Some(epoch)).await.map_err(at)
+    }
+
     async fn start(&mut self, last: Option<u64>) -> Result<()> {
         create(&self.client, &self.target).await?;
         let stamp = Stamp { generation: self.generation, sequence: 0, epoch: last.unwrap_or(0) };
