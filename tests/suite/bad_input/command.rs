@@ -26,8 +26,8 @@ fn build() -> PathBuf {
     assert!(output.status.success(), "the binary does not build");
     let text = String::from_utf8(output.stdout).unwrap();
     let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let built = messages.filter_map(|m| Some(PathBuf::from(m.get("executable")?.as_str()?)));
-    built.last().expect("cargo names what it has built")
+    let mut built = messages.filter_map(|m| Some(PathBuf::from(m.get("executable")?.as_str()?)));
+    built.next_back().expect("cargo names what it has built")
 }
 
 /// Runs `sluice`; its exit status, what it wrote to stdout, and to stderr.
