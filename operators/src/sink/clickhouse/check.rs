@@ -206,9 +206,14 @@ fn compare_engine(target: &Target, table: &FoundTable, differences: &mut Vec<Str
         let found = table.engine_full.split(" ORDER BY ").next().unwrap_or_default();
         differences.push(format!("engine: expected ReplacingMergeTree(_version, _deleted), found {found}"));
     }
-    if !same_type(&key_list(target), &table.sorting_key) {
+    if !same_type(&key_list(target), unwrapped(&table.sorting_key)) {
         differences.push(format!("order by: expected {}, found {}", target.config.key.join(", "), table.sorting_key));
     }
+}
+
+/// A key without the parentheses that newer servers show around a single column.
+fn unwrapped(key: &str) -> &str {
+    key.strip_prefix('(').and_then(|key| key.strip_suffix(')')).unwrap_or(key)
 }
 
 /// Only missing columns can be repaired in place, and only when nothing else differs.

@@ -54,6 +54,13 @@ fn what_fits_needs_nothing() {
             "ReplicatedReplacingMergeTree('/t', '{replica}', _version, _deleted) ORDER BY (song, day)".into();
     };
     assert_eq!(plan(replicated).unwrap(), Plan::default());
+    let one = ClickHouseConfig { key: vec!["song".into()], ..config() };
+    let mut found = complete();
+    found.columns.iter_mut().filter(|c| c.name == "day").for_each(|c| c.kind = "Nullable(Date32)".into());
+    for shown in ["song", "(song)"] {
+        found.tables[1].sorting_key = shown.into();
+        assert_eq!(compare(&Target::new(one.clone()).unwrap(), &found).unwrap(), Plan::default());
+    }
 }
 
 /// Shows that what is missing is planned, in the order in which it can be made.
