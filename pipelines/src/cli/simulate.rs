@@ -15,7 +15,7 @@ use crate::sources::{LATE_BY_MAX_MS, load_config, moment};
 /// Simulate events of a music site, to Kafka or to files.
 #[derive(Debug, Args)]
 pub struct SimulateArgs {
-    /// eventsim's configuration: a file, "example" or "guitar".
+    /// The simulator's configuration: a file, "example" or "guitar".
     #[arg(long, value_name = "FILE", default_value = "example")]
     config: String,
     /// Where to: kafka://host:port, or a folder for one file of JSON lines for each stream.

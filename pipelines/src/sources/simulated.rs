@@ -52,10 +52,10 @@ pub fn simulator_config(settings: &Simulator, root: &Path) -> Result<SimulatorSo
     Ok(SimulatorSourceConfig { config, options, pace, partitions: PARTITIONS })
 }
 
-/// A simulator's configuration: `example` (the default), `guitar`, or a file of eventsim's.
+/// A simulator's configuration: `example` (the default), `guitar`, or a file.
 ///
 /// # Errors
-/// `Config` when there is no such file or it is none of eventsim's.
+/// `Config` when there is no such file or it is no configuration.
 pub fn load_config(name: Option<&str>, root: &Path) -> Result<SimulatorConfig> {
     match name {
         None | Some("example") => Ok(SimulatorConfig::example()),
@@ -64,7 +64,7 @@ pub fn load_config(name: Option<&str>, root: &Path) -> Result<SimulatorConfig> {
             let path = root.join(file);
             let text = std::fs::read_to_string(&path).map_err(|e| {
                 let what = format!(
-                    "the simulator's configuration {} cannot be read ({e}); give a file of eventsim's, \"example\" or \"guitar\"",
+                    "the simulator's configuration {} cannot be read ({e}); give a configuration file, \"example\" or \"guitar\"",
                     path.display()
                 );
                 Error::config(what)

@@ -13,21 +13,7 @@ const BUILD_PATIENCE_S: u64 = 1_200;
 /// The binary, built as the tests are.
 fn binary() -> &'static PathBuf {
     static BINARY: OnceLock<PathBuf> = OnceLock::new();
-    BINARY.get_or_init(|| within(BUILD_PATIENCE_S, build))
-}
-
-fn build() -> PathBuf {
-    let cargo = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let manifest = concat!(env!("CARGO_MANIFEST_DIR"), "/../Cargo.toml");
-    let mut command = Command::new(cargo);
-    // Of the whole workspace: for one package alone cargo chooses other features, and builds everything again.
-    command.args(["build", "--quiet", "--workspace", "--bin", "sluice", "--message-format", "json"]);
-    let output = command.args(["--manifest-path", manifest]).stderr(Stdio::inherit()).output().unwrap();
-    assert!(output.status.success(), "the binary does not build");
-    let text = String::from_utf8(output.stdout).unwrap();
-    let messages = text.lines().filter_map(|line| serde_json::from_str::<serde_json::Value>(line).ok());
-    let built = messages.filter_map(|m| Some(PathBuf::from(m.get("executable")?.as_str()?)));
-    built.last().expect("cargo names what it has built")
+    BINARY.get_or_init(|| within(BUILD_PATIENCE_S, || sluice_tests::sluice_binary().unwrap()))
 }
 
 /// Runs `sluice`; its exit status, what it wrote to stdout, and to stderr.

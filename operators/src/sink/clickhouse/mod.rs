@@ -1,7 +1,7 @@
 //! ClickHouse: gold rows as they change, idempotently.
 //!
-//! For a model `top_songs` there are a table `top_songs__rows` (`ReplacingMergeTree(_version, _deleted)` ordered by the
-//! model's key) and a view `top_songs` that reads the newest version of each key from it and leaves out what is
+//! For a model `top_orders` there are a table `top_orders__rows` (`ReplacingMergeTree(_version, _deleted)` ordered by the
+//! model's key) and a view `top_orders` that reads the newest version of each key from it and leaves out what is
 //! deleted. People query the view.
 //!
 //! The way of a change: `sink` stages it -> `consolidate` adds it up by key -> `block` makes the immutable bytes of an

@@ -32,7 +32,7 @@ pub enum WriteMode {
 pub struct DeltaConfig {
     /// The lake.
     pub store: Store,
-    /// The table's folder below the lake, for instance `gold/top_songs`.
+    /// The table's folder below the lake, for instance `gold/top_orders`.
     pub path: String,
     /// Who commits: `pipeline/table`. Two writers of one table need two of these.
     pub app_id: String,

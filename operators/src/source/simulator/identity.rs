@@ -4,9 +4,9 @@ use serde::Deserialize;
 use xxhash_rust::xxh3::Xxh3;
 
 use super::error::SimulatorError;
+use super::generator::SimulatorSourceConfig;
 use super::records::Records;
 use super::run::Simulator;
-use super::shared::SimulatorSourceConfig;
 
 /// So many of the first records tell one run from another.
 const RECORDS: usize = 64;

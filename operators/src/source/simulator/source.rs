@@ -8,10 +8,10 @@ use arrow::datatypes::{Int32Type, Int64Type};
 use sluice_engine::source::SplitPosition;
 use sluice_engine::{Batch, Error, Polled, Position, Result, Source, SourceContext};
 
+use super::generator::{SharedSimulator, Taken};
 use super::identity::Identity;
 use super::queues::Seat;
 use super::records::STREAMS;
-use super::shared::{SharedSimulator, Taken};
 use crate::source::raw::{OFFSET, PARTITION, PAYLOAD};
 
 /// Gives the records of one stream of a simulated site as raw batches ([`crate::source::raw`]), as if they came from a
