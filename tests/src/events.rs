@@ -64,7 +64,7 @@ impl Feed {
         {
             for record in self.records.iter() {
                 self.taken += 1;
-                let key = record.key.filter(|_| self.taken % 2 == 0).map(|key| key.to_string().into_bytes());
+                let key = record.key.filter(|_| self.taken.is_multiple_of(2)).map(|key| key.to_string().into_bytes());
                 events.push(Event { stream: STREAMS[record.stream], key, payload: record.payload.to_vec() });
             }
         }

@@ -50,8 +50,8 @@ impl ClickHouseCommitter {
     /// # Errors
     /// As `Committer::recover`.
     pub async fn ready(&mut self, epoch: u64) -> Result<()> {
-        let at = |e: Error| e.at(format!("clickhouse table {}", self.target.shown()));
-        self.start(Some(epoch)).await.map_err(at)
+        let table = format!("clickhouse table {}", self.target.shown());
+        self.start(Some(epoch)).await.map_err(|e| e.at(table))
     }
 
     async fn start(&mut self, last: Option<u64>) -> Result<()> {
