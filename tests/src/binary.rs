@@ -30,6 +30,14 @@ fn find() -> anyhow::Result<PathBuf> {
         if profile.ends_with("release") {
             build.arg("--release");
         }
+        // What cargo tells a test of its package; build scripts (ring's) that watch these variables would run again, and
+        // half of the dependencies with them, this program too.
+        let own = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"];
+        for (name, _) in env::vars_os() {
+            if own.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
+                build.env_remove(name);
+            }
+        }
         let output = build.current_dir(crate::tidy::tree::root()).output().context("cannot start cargo")?;
         ensure!(output.status.success(), "sluice was not built: {}", String::from_utf8_lossy(&output.stderr));
     }

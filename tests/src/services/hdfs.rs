@@ -13,8 +13,8 @@ use crate::cache;
 /// More replicas than this are of no use to a test.
 const REPLICATION_MAX: usize = 2;
 
-/// How often `get` asks while the DataNode stumbles over connections to a NameNode that was restarted.
-const READ_TRIES_MAX: u32 = 5;
+/// How often a DataNode is asked while it stumbles over its own connections to a NameNode that was restarted.
+const DATANODE_TRIES_MAX: u32 = 5;
 
 const NAMENODE: &str = "org.apache.hadoop.hdfs.server.namenode.NameNode";
 const DATANODE: &str = "org.apache.hadoop.hdfs.server.datanode.DataNode";
@@ -139,8 +139,7 @@ impl Hdfs {
     /// # Errors
     /// When the cluster refuses or cannot be reached.
     pub fn put(&self, path: &str, content: &[u8]) -> anyhow::Result<()> {
-        let (address, target) = self.redirected("PUT", path, "op=CREATE&overwrite=true")?;
-        let answer = http::request("PUT", &address, &target, &[], content)?;
+        let answer = self.at_datanode("PUT", path, "op=CREATE&overwrite=true", content)?;
         ensure!(answer.status == 201, "hdfs file {path} was not written: {}", text(&answer));
         Ok(())
     }
@@ -150,17 +149,22 @@ impl Hdfs {
     /// # Errors
     /// When there is none, or the cluster cannot be reached.
     pub fn get(&self, path: &str) -> anyhow::Result<Vec<u8>> {
-        let (address, target) = self.redirected("GET", path, "op=OPEN")?;
-        for _ in 0..READ_TRIES_MAX {
-            let answer = http::request("GET", &address, &target, &[], &[])?;
-            // A DataNode keeps its own connection to the NameNode, and finds out only by using it that the NameNode was
-            // restarted.
+        let answer = self.at_datanode("GET", path, "op=OPEN", &[])?;
+        ensure!(answer.status == 200, "hdfs file {path} was not read: {}", text(&answer));
+        Ok(answer.body)
+    }
+
+    /// What a DataNode answers to a request for a file's bytes. It keeps its own connections to the NameNode, and finds
+    /// out only by using one that the NameNode was restarted: then it is asked again.
+    fn at_datanode(&self, method: &str, path: &str, operation: &str, body: &[u8]) -> anyhow::Result<http::Response> {
+        let (address, target) = self.redirected(method, path, operation)?;
+        for _ in 0..DATANODE_TRIES_MAX {
+            let answer = http::request(method, &address, &target, &[], body)?;
             if answer.status != 403 || !text(&answer).contains("EOFException") {
-                ensure!(answer.status == 200, "hdfs file {path} was not read: {}", text(&answer));
-                return Ok(answer.body);
+                return Ok(answer);
             }
         }
-        bail!("hdfs file {path} was not read: the datanode did not reach the namenode {READ_TRIES_MAX} times")
+        bail!("hdfs file {path}: the datanode did not reach the namenode {DATANODE_TRIES_MAX} times")
     }
 
     /// The names in a folder, sorted, through WebHDFS.
