@@ -71,6 +71,12 @@ pub trait Sink: Send {
 /// Order for each epoch: `seal` (durable, still invisible), then the engine's manifest, then `commit`. After a crash,
 /// `recover` is called first, with the token of the newest manifest: the commit may have happened or not.
 pub trait Committer: Send {
+    /// True for a sink that shows rows at ticks, before their epoch is committed. Without one there are no ticks, which cost
+    /// every aggregate a result for each group that has changed.
+    fn shows_early(&self) -> bool {
+        false
+    }
+
     /// Called once for each epoch with the parts of all workers: makes one token of them. Must leave nothing visible.
     ///
     /// # Errors

@@ -92,7 +92,7 @@ fn build_worker(
             } else {
                 let to = receivers(&input.exchange, node, worker, layout.workers);
                 let route = match &input.exchange {
-                    Exchange::Hash(columns) => Route::Hash { columns: columns.clone(), encoder: None },
+                    Exchange::Hash(columns) => Route::Hash(columns.clone()),
                     _ => Route::Single,
                 };
                 let ends = to.iter().filter_map(|to| rings.get(&(n, i, worker, *to)).cloned()).collect();

@@ -3,19 +3,18 @@
 use std::collections::VecDeque;
 
 use arrow::array::UInt32Array;
-use arrow::datatypes::SchemaRef;
 
 use crate::channel::Ring;
 use crate::error::Result;
 use crate::frame::{Batch, Frame};
-use crate::state::{KeyEncoder, key_hash};
+use crate::state::key_hashes;
 
 /// How the sending end shares rows out.
 pub(super) enum Route {
     /// To the one ring there is (the same worker, or the one that gathers).
     Single,
     /// By the hash of these columns.
-    Hash { columns: Vec<usize>, encoder: Option<(SchemaRef, KeyEncoder)> },
+    Hash(Vec<usize>),
 }
 
 /// One edge's sending end on one worker.
@@ -33,21 +32,17 @@ impl OutEdge {
 
     /// Sends rows. What does not fit waits; the stage must not take new input until `drain` is true.
     pub fn send(&mut self, batch: Batch) -> Result<()> {
-        let Route::Hash { columns, encoder } = &mut self.route else {
-            self.put(0, Frame::Data(batch));
-            return Ok(());
+        let columns = match &self.route {
+            Route::Hash(columns) if self.rings.len() > 1 => columns,
+            _ => {
+                self.put(0, Frame::Data(batch));
+                return Ok(());
+            }
         };
-        if encoder.as_ref().is_none_or(|(schema, _)| *schema != batch.schema()) {
-            let schema = batch.schema();
-            let types = columns.iter().map(|&c| schema.field(c).data_type().clone()).collect();
-            *encoder = Some((schema, KeyEncoder::new(columns.clone(), types)?));
-        }
-        let Some((_, encoder)) = encoder else { return Ok(()) };
-        let keys = encoder.encode(batch.rows().columns())?;
         let workers = self.rings.len() as u64;
-        let mut indices: Vec<Vec<u32>> = vec![Vec::new(); self.rings.len()];
-        for (row, key) in keys.iter().enumerate() {
-            indices[(key_hash(key.as_ref()) % workers) as usize].push(row as u32);
+        let mut indices: Vec<Vec<u32>> = vec![Vec::with_capacity(batch.len()); self.rings.len()];
+        for (row, hash) in key_hashes(batch.rows().columns(), columns)?.into_iter().enumerate() {
+            indices[(hash % workers) as usize].push(row as u32);
         }
         for (worker, rows) in indices.into_iter().enumerate() {
             if rows.len() == batch.len() {

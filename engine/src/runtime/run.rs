@@ -33,7 +33,7 @@ pub struct RunConfig {
     pub batch_rows: usize,
     /// Most bytes, about, that a source gives in one poll.
     pub batch_bytes: usize,
-    /// Time between ticks: how fresh early sinks are.
+    /// Time between ticks: how fresh early sinks are. Without such a sink there are none.
     pub tick: Duration,
     /// Time between epochs: how often tables are committed.
     pub epoch: Duration,
@@ -115,7 +115,7 @@ pub async fn run(
     mut graph: Graph,
     claim: Claim,
     store: Arc<dyn CheckpointStore>,
-    config: RunConfig,
+    mut config: RunConfig,
     mut observer: Box<dyn Observer>,
 ) -> Result<Summary> {
     if config.workers == 0 {
@@ -129,6 +129,9 @@ pub async fn run(
     config.metrics.run().epoch.store(last.as_ref().map_or(0, |m| m.epoch), Ordering::Relaxed);
 
     let mut committers = take_committers(&mut graph);
+    if !committers.iter().any(|(_, c)| c.shows_early()) {
+        config.tick = Duration::MAX;
+    }
     for (name, committer) in &mut committers {
         let token = last.as_ref().and_then(|m| m.sinks.get(name).map(|t| (m.epoch, t.clone())));
         committer.recover(token).await.map_err(|e| e.at(format!("sink {name:?}")))?;

@@ -266,18 +266,18 @@ impl Stage {
             NodeRun::Source => Ok(None),
             NodeRun::Sink(sink) => {
                 sink.flush(barrier.epoch, barrier.sequence).map_err(named)?;
-                slot.metrics.set_state_bytes(sink.memory_bytes());
                 if !epoch_ends {
                     return Ok(None);
                 }
+                slot.metrics.set_state_bytes(sink.memory_bytes());
                 let prepared = sink.prepare(barrier.epoch).map_err(named)?;
                 Ok(Some(NodeReport::Prepared(slot.id, prepared)))
             }
             NodeRun::Operator(operator) => {
                 let mut sent = Vec::new();
                 operator.on_barrier(watermark, &mut Emitter::new(&mut sent)).map_err(named)?;
-                slot.metrics.set_state_bytes(operator.state_bytes());
                 let report = if epoch_ends {
+                    slot.metrics.set_state_bytes(operator.state_bytes());
                     let full = self.control.wants_full(slot.id) && !operator.state_only_grows();
                     let mode = if full { SnapshotMode::Full } else { SnapshotMode::Delta };
                     let snapshot = operator.snapshot(mode).map_err(named)?;

@@ -4,10 +4,11 @@
 //! the last snapshot, so that it costs what changed; from time to time the engine asks for a *full* one, so that the
 //! chain of deltas stays short.
 
+pub mod bits;
 pub mod key;
 pub mod rows;
 
-pub use key::{KeyEncoder, key_hash};
+pub use key::{KeyEncoder, key_hash, key_hashes};
 pub use rows::{RowId, RowLog};
 
 use arrow::array::RecordBatch;
@@ -32,27 +33,39 @@ pub enum SnapshotMode {
 pub struct Snapshot {
     /// The rows; the schema belongs to the operator.
     pub batches: Vec<RecordBatch>,
+    /// Rows before those, as [`Snapshot::encode`] has written them already.
+    pub encoded: Vec<Bytes>,
 }
 
 impl Snapshot {
     /// A snapshot of these batches.
     pub fn of(batches: Vec<RecordBatch>) -> Self {
-        Self { batches: batches.into_iter().filter(|b| b.num_rows() > 0).collect() }
+        Self { batches: batches.into_iter().filter(|b| b.num_rows() > 0).collect(), encoded: vec![] }
+    }
+
+    /// A snapshot of what snapshots were encoded to.
+    pub fn of_encoded(encoded: Vec<Bytes>) -> Self {
+        Self { batches: vec![], encoded }
     }
 
     /// True when it holds no row.
     pub fn is_empty(&self) -> bool {
-        self.batches.is_empty()
+        self.batches.is_empty() && self.encoded.iter().all(Bytes::is_empty)
     }
 
-    /// The snapshot as one Arrow IPC stream, LZ4 compressed; empty bytes for an empty snapshot.
+    /// The snapshot as Arrow IPC streams one after the other, LZ4 compressed; empty bytes for an empty snapshot.
     ///
     /// # Errors
     /// When the batches differ in schema.
     pub fn encode(&self) -> Result<Bytes> {
-        let Some(first) = self.batches.first() else { return Ok(Bytes::new()) };
+        let Some(first) = self.batches.first() else {
+            return Ok(match self.encoded.as_slice() {
+                [one] => one.clone(),
+                many => Bytes::from(many.concat()),
+            });
+        };
         let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
-        let mut writer = StreamWriter::try_new_with_options(Vec::new(), &first.schema(), options)?;
+        let mut writer = StreamWriter::try_new_with_options(self.encoded.concat(), &first.schema(), options)?;
         for batch in &self.batches {
             writer.write(batch)?;
         }
@@ -60,18 +73,20 @@ impl Snapshot {
         Ok(Bytes::from(writer.into_inner()?))
     }
 
-    /// The inverse of `encode`.
+    /// The inverse of `encode`: all rows as batches.
     ///
     /// # Errors
     /// `Data` when the bytes are not what `encode` wrote.
-    pub fn decode(bytes: &[u8]) -> Result<Snapshot> {
-        if bytes.is_empty() {
-            return Ok(Snapshot::default());
-        }
+    pub fn decode(mut bytes: &[u8]) -> Result<Snapshot> {
         let damaged = |e| Error::data("a state snapshot cannot be read; it is damaged or not a snapshot").because(e);
-        let reader = StreamReader::try_new(bytes, None).map_err(damaged)?;
-        let batches = reader.collect::<std::result::Result<Vec<_>, _>>().map_err(damaged)?;
-        Ok(Snapshot { batches })
+        let mut batches = Vec::new();
+        while !bytes.is_empty() {
+            // The reader takes one stream and leaves what follows it.
+            for batch in StreamReader::try_new(&mut bytes, None).map_err(damaged)? {
+                batches.push(batch.map_err(damaged)?);
+            }
+        }
+        Ok(Snapshot { batches, encoded: vec![] })
     }
 }
 

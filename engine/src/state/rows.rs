@@ -47,12 +47,14 @@ pub struct RowLog {
     chunks: Vec<Chunk>,
     open_rows: usize,
     compress: bool,
+    /// Chunks before this one are in a snapshot.
+    saved: usize,
 }
 
 impl RowLog {
     /// A store without rows. With `compress`, full chunks are compressed: for rows that are seldom needed again.
     pub fn new(schema: SchemaRef, compress: bool) -> Self {
-        Self { schema, chunks: vec![Chunk::Open(vec![])], open_rows: 0, compress }
+        Self { schema, chunks: vec![Chunk::Open(vec![])], open_rows: 0, compress, saved: 0 }
     }
 
     /// Appends rows and gives the id of the first; the others follow it.
@@ -119,6 +121,25 @@ impl RowLog {
         Ok(interleave_record_batch(&batches.iter().collect::<Vec<_>>(), &places)?)
     }
 
+    /// All rows since the last call, as a snapshot that costs nothing: a log that compresses closes its chunk and shares it.
+    ///
+    /// # Errors
+    /// Only for bugs.
+    pub fn save(&mut self) -> Result<Snapshot> {
+        if self.open_rows > 0 {
+            self.close_chunk()?;
+        }
+        let from = std::mem::replace(&mut self.saved, self.chunks.len() - 1);
+        let mut snapshot = Snapshot::default();
+        for chunk in &self.chunks[from..] {
+            match chunk {
+                Chunk::Open(batches) => snapshot.batches.extend(batches.iter().map(|b| b.1.clone())),
+                Chunk::Sealed(bytes) => snapshot.encoded.push(bytes.clone()),
+            }
+        }
+        Ok(snapshot)
+    }
+
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
         let chunk = |c: &Chunk| match c {
@@ -166,11 +187,21 @@ mod tests {
             let mut log = RowLog::new(numbers_schema(), compress);
             let mut ids = Vec::new();
             let mut next = 0i64;
-            for size in (1..900).cycle().take(1500) {
+            let mut saved = Vec::new();
+            for (n, size) in (1..900).cycle().take(1500).enumerate() {
                 let first = log.append(batch(next..next + size)).expect("appended");
                 ids.extend((0..size as usize).map(|n| first.plus(n)));
                 next += size;
+                if n % 400 == 399 {
+                    saved.push(log.save().expect("saved"));
+                }
             }
+            saved.push(log.save().expect("saved"));
+            assert!(log.save().expect("saved").is_empty());
+            let restored = saved.iter().map(|s| Snapshot::decode(&s.encode().expect("encoded")).expect("decoded"));
+            let restored: Vec<RecordBatch> = restored.flat_map(|s| s.batches).collect();
+            let restored = concat_batches(&numbers_schema(), &restored).expect("one schema");
+            assert!(restored.column(0).as_primitive::<Int64Type>().values().iter().copied().eq(0..next));
             let wanted: Vec<usize> = (0..5000).map(|i| (i * 7919) % ids.len()).collect();
             let rows = log.fetch(&wanted.iter().map(|w| ids[*w]).collect::<Vec<_>>()).expect("fetched");
             let values = rows.column(0).as_primitive::<Int64Type>();

@@ -10,7 +10,7 @@ use crate::error::{Error, Result};
 use crate::frame::Batch;
 use crate::operator::{Emitter, Operator};
 use crate::source::{Polled, Position, Source, SourceContext, SplitPosition};
-use crate::state::{KeyEncoder, Restored, Snapshot, SnapshotMode, key_hash};
+use crate::state::{Restored, Snapshot, SnapshotMode, key_hashes};
 
 /// `key bigint, value bigint`.
 pub fn numbers_schema() -> SchemaRef {
@@ -70,7 +70,6 @@ impl Source for CountingSource {
 
 /// `select key, sum(value) group by key`, with retractions at each barrier.
 pub struct SumByKey {
-    keys: KeyEncoder,
     sums: BTreeMap<i64, i64>,
     shown: BTreeMap<i64, i64>,
     unsaved: BTreeMap<i64, i64>,
@@ -82,8 +81,7 @@ impl SumByKey {
     /// # Errors
     /// Never: the key's type has an order.
     pub fn new() -> Result<Self> {
-        let keys = KeyEncoder::new(vec![0], vec![DataType::Int64])?;
-        Ok(Self { keys, sums: BTreeMap::new(), shown: BTreeMap::new(), unsaved: BTreeMap::new() })
+        Ok(Self { sums: BTreeMap::new(), shown: BTreeMap::new(), unsaved: BTreeMap::new() })
     }
 }
 
@@ -129,10 +127,10 @@ impl Operator for SumByKey {
 
     fn restore(&mut self, state: Restored) -> Result<()> {
         for batch in state.pieces.iter().flat_map(|p| &p.batches) {
-            let encoded = self.keys.encode(batch.columns())?;
+            let hashes = key_hashes(batch.columns(), &[0])?;
             let (keys, values) = (int64(batch, 0)?, int64(batch, 1)?);
-            for i in 0..batch.num_rows() {
-                if state.share.owns(key_hash(encoded.row(i).as_ref())) {
+            for (i, hash) in hashes.into_iter().enumerate() {
+                if state.share.owns(hash) {
                     self.sums.insert(keys.value(i), values.value(i));
                     self.shown.insert(keys.value(i), values.value(i));
                 }

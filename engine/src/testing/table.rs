@@ -103,6 +103,10 @@ impl MemoryCommitter {
 }
 
 impl Committer for MemoryCommitter {
+    fn shows_early(&self) -> bool {
+        true
+    }
+
     fn seal<'a>(&'a mut self, epoch: u64, parts: Vec<Part>) -> BoxFuture<'a, Result<Token>> {
         let mut rows = Vec::new();
         for part in parts {

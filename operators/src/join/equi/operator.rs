@@ -8,7 +8,7 @@ use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use datafusion::physical_expr::PhysicalExpr;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
-use sluice_engine::state::{Restored, RowId, Snapshot, SnapshotMode, key_hash};
+use sluice_engine::state::{Restored, RowId, Snapshot, SnapshotMode, key_hashes};
 use sluice_engine::{Batch, Emitter, Error, Operator, Result};
 
 use super::side::Side;
@@ -190,9 +190,10 @@ impl Operator for EquiJoin {
     fn restore(&mut self, state: Restored) -> Result<()> {
         for batch in state.pieces.iter().flat_map(|p| &p.batches) {
             for (i, changes) in decode_sides(&self.spec, batch)?.into_iter().enumerate() {
-                let keys = self.sides[i].keys_of(changes.rows())?;
-                let owned = |k: &Option<Box<[u8]>>| k.as_ref().is_some_and(|k| state.share.owns(key_hash(k)));
-                let own: Vec<u32> = (0..keys.len()).filter(|n| owned(&keys[*n])).map(|n| n as u32).collect();
+                let columns = if i == 0 { &self.spec.left_keys } else { &self.spec.right_keys };
+                let hashes = key_hashes(changes.rows().columns(), columns)?;
+                let own: Vec<u32> =
+                    (0..hashes.len() as u32).filter(|n| state.share.owns(hashes[*n as usize])).collect();
                 let changes = changes.take(&UInt32Array::from(own))?;
                 let keys = self.sides[i].keys_of(changes.rows())?;
                 self.sides[i].apply(&changes, &keys)?;

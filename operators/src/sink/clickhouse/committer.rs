@@ -84,6 +84,10 @@ async fn create(client: &Client, target: &Target) -> Result<()> {
 }
 
 impl Committer for ClickHouseCommitter {
+    fn shows_early(&self) -> bool {
+        true
+    }
+
     fn seal<'a>(&'a mut self, _epoch: u64, parts: Vec<Part>) -> BoxFuture<'a, Result<Token>> {
         Box::pin(async move {
             let mut sealed = Sealed { version: TOKEN_VERSION, rows: 0, tombstones: 0 };

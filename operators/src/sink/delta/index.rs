@@ -12,9 +12,8 @@ use futures::TryStreamExt;
 use hashbrown::HashTable;
 use object_store::ObjectStore;
 use sluice_engine::{Error, Result};
-use xxhash_rust::xxh3::xxh3_64;
 
-use super::consolidate::RowCoder;
+use super::consolidate::RowHasher;
 use super::log::ActiveFile;
 use super::schema::TableSchema;
 use crate::store::{FileToRead, read_file};
@@ -23,7 +22,7 @@ use crate::store::{FileToRead, read_file};
 pub(super) struct KeyIndex {
     columns: SchemaRef,
     positions: Vec<usize>,
-    coder: RowCoder,
+    hasher: RowHasher,
     /// A key's hash and a file that has it; a key may be in several.
     entries: HashTable<(u64, u32)>,
     files: HashMap<String, Indexed>,
@@ -41,7 +40,7 @@ impl KeyIndex {
     pub(super) fn new(schema: &TableSchema) -> Result<Self> {
         let columns = Arc::new(schema.table.project(&schema.key)?);
         Ok(Self {
-            coder: RowCoder::new(&columns)?,
+            hasher: RowHasher::new(&columns)?,
             columns,
             positions: schema.key.clone(),
             entries: HashTable::new(),
@@ -117,7 +116,6 @@ impl KeyIndex {
     }
 
     fn hashes(&self, keys: &[ArrayRef]) -> Result<Vec<u64>> {
-        let rows = self.coder.encode(keys)?;
-        Ok(rows.iter().map(|row| xxh3_64(row.as_ref())).collect())
+        Ok(self.hasher.hashes(keys)?.into_iter().map(|hash| hash as u64).collect())
     }
 }

@@ -15,7 +15,7 @@ use object_store::{ObjectStore, ObjectStoreExt};
 use sluice_engine::{Error, Result};
 
 use super::committer::DeltaCommitter;
-use super::consolidate::{Consolidated, RowCoder};
+use super::consolidate::RowHasher;
 use super::files::Files;
 use super::log::ActiveFile;
 use super::prune::Wanted;
@@ -29,28 +29,28 @@ const SHOWN_ROWS_MAX: usize = 3;
 /// Rows to take out, each as often as its weight says.
 pub(super) struct Deletes {
     batches: Vec<RecordBatch>,
-    /// Rows, encoded, and how often each is still to be found.
-    missing: hashbrown::HashMap<Box<[u8]>, i64>,
+    /// Rows, by their hashes, and how often each is still to be found.
+    missing: HashMap<u128, u64>,
     missing_rows: u64,
-    rows: RowCoder,
+    rows: RowHasher,
     keys: Option<KeysOf>,
 }
 
 /// The keys among the deletes, so that only rows with one of them are compared whole.
 struct KeysOf {
-    coder: RowCoder,
+    hasher: RowHasher,
     columns: SchemaRef,
     positions: Vec<usize>,
-    keys: hashbrown::HashSet<Box<[u8]>>,
+    keys: HashSet<u128>,
 }
 
 impl Deletes {
     pub(super) fn new(schema: &TableSchema, batches: &[RecordBatch]) -> Result<Self> {
-        let mut counted = Consolidated::new(&schema.table)?;
+        let rows = RowHasher::new(&schema.table)?;
+        let mut missing = HashMap::new();
         for batch in batches {
-            counted.add(batch, |_| 1)?;
+            rows.hashes(batch.columns())?.into_iter().for_each(|row| *missing.entry(row).or_insert(0) += 1);
         }
-        let (rows, missing) = counted.into_weights();
         let missing_rows = batches.iter().map(|b| b.num_rows() as u64).sum();
         let keys = if schema.key.is_empty() { None } else { Some(KeysOf::new(schema, batches)?) };
         Ok(Self { batches: batches.to_vec(), missing, missing_rows, rows, keys })
@@ -75,12 +75,11 @@ impl Deletes {
             Some(suspects) => take_record_batch(rows, &UInt32Array::from(suspects.clone()))?,
         };
         let mut found = Vec::new();
-        for (i, row) in self.rows.encode(looked_at.columns())?.iter().enumerate() {
-            let row: &[u8] = row.as_ref();
-            let Some(count) = self.missing.get_mut(row) else { continue };
+        for (i, row) in self.rows.hashes(looked_at.columns())?.into_iter().enumerate() {
+            let Some(count) = self.missing.get_mut(&row) else { continue };
             *count -= 1;
             if *count == 0 {
-                self.missing.remove(row);
+                self.missing.remove(&row);
             }
             self.missing_rows -= 1;
             found.push(suspects.as_ref().map_or(i as u32, |s| s[i]));
@@ -90,10 +89,8 @@ impl Deletes {
 
     /// What to say when rows were not found: shows some of them.
     fn not_found(&self, schema: &TableSchema) -> Error {
-        let shown = self.rows.decode(self.missing.keys().take(SHOWN_ROWS_MAX).map(AsRef::as_ref));
-        let shown =
-            shown.and_then(|rows| if schema.key.is_empty() { Ok(rows) } else { Ok(rows.project(&schema.key)?) });
-        let text = shown.map(|rows| pretty_format_batches(&[rows]).map(|t| t.to_string()).unwrap_or_default());
+        let shown = self.batches.iter().map(|batch| self.some_missing(schema, batch)).collect::<Result<Vec<_>>>();
+        let text = shown.map(|rows| pretty_format_batches(&rows).map(|t| t.to_string()).unwrap_or_default());
         Error::bug(format!(
             "{} rows are to be taken out that the table does not hold; the first of them:\n{}",
             self.missing_rows,
@@ -102,14 +99,27 @@ impl Deletes {
     }
 }
 
+impl Deletes {
+    /// Some of a batch's rows that were not found: their keys, if they have any.
+    fn some_missing(&self, schema: &TableSchema, batch: &RecordBatch) -> Result<RecordBatch> {
+        let hashes = self.rows.hashes(batch.columns())?;
+        let missing = (0..hashes.len() as u32).filter(|i| self.missing.contains_key(&hashes[*i as usize]));
+        let rows = take_record_batch(batch, &missing.take(SHOWN_ROWS_MAX).collect::<UInt32Array>())?;
+        if schema.key.is_empty() { Ok(rows) } else { Ok(rows.project(&schema.key)?) }
+    }
+}
+
 impl KeysOf {
     fn new(schema: &TableSchema, deletes: &[RecordBatch]) -> Result<Self> {
         let columns = Arc::new(schema.table.project(&schema.key)?);
-        let mut new =
-            Self { coder: RowCoder::new(&columns)?, columns, positions: schema.key.clone(), keys: Default::default() };
+        let mut new = Self {
+            hasher: RowHasher::new(&columns)?,
+            columns,
+            positions: schema.key.clone(),
+            keys: Default::default(),
+        };
         for rows in deletes {
-            let encoded = new.coder.encode(&new.of(rows))?;
-            new.keys.extend(encoded.iter().map(|row| Box::<[u8]>::from(row.as_ref())));
+            new.keys.extend(new.hasher.hashes(&new.of(rows))?);
         }
         Ok(new)
     }
@@ -124,9 +134,8 @@ impl KeysOf {
     }
 
     fn matching(&self, keys: &[ArrayRef]) -> Result<Vec<u32>> {
-        let encoded = self.coder.encode(keys)?;
-        let hits = encoded.iter().enumerate().filter(|(_, row)| self.keys.contains(row.as_ref()));
-        Ok(hits.map(|(i, _)| i as u32).collect())
+        let hashes = self.hasher.hashes(keys)?.into_iter().enumerate();
+        Ok(hashes.filter(|(_, key)| self.keys.contains(key)).map(|(i, _)| i as u32).collect())
     }
 }
 

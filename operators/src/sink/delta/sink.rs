@@ -58,7 +58,7 @@ impl DeltaSink {
     fn write_rows(&mut self, batch: &Batch) -> Result<()> {
         let rows = empty_as_null(&self.schema, self.schema.conform(batch.rows())?)?;
         if let Some(changes) = &mut self.changes {
-            return changes.add(&rows, |i| batch.weight(i));
+            return changes.add(&rows, &|i| batch.weight(i));
         }
         let Some(weights) = batch.weights().filter(|w| w.values().iter().any(|&w| w != 1)) else {
             self.files.write(&rows)?;

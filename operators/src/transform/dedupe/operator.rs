@@ -4,7 +4,7 @@ use arrow::array::{ArrayRef, BooleanArray, Int64Array, RecordBatch};
 use arrow::compute::{SortOptions, concat_batches, filter_record_batch};
 use arrow::datatypes::SchemaRef;
 use arrow::row::{RowConverter, SortField};
-use sluice_engine::state::{KeyEncoder, Restored, RowId, RowLog, Snapshot, SnapshotMode, key_hash};
+use sluice_engine::state::{KeyEncoder, Restored, RowId, RowLog, Snapshot, SnapshotMode, key_hashes};
 use sluice_engine::{Batch, Emitter, Error, Operator, Result};
 
 use super::index::{KeyIndex, Outcome, Shown};
@@ -38,7 +38,6 @@ pub struct Dedupe {
     ranks: RowConverter,
     index: KeyIndex,
     log: RowLog,
-    unsaved: Vec<RecordBatch>,
     schema: SchemaRef,
 }
 
@@ -61,7 +60,6 @@ impl Dedupe {
             ranks: RowConverter::new(fields)?,
             index: KeyIndex::default(),
             log: RowLog::new(spec.schema.clone(), true),
-            unsaved: vec![],
             schema: spec.schema,
         })
     }
@@ -107,7 +105,6 @@ impl Operator for Dedupe {
         if new.num_rows() == 0 {
             return Ok(());
         }
-        self.unsaved.push(new.clone());
         if replaced.is_empty() {
             out.emit(Batch::insert(new).with_bounds(batch.bounds()));
             return Ok(());
@@ -123,11 +120,7 @@ impl Operator for Dedupe {
     }
 
     fn snapshot(&mut self, _mode: SnapshotMode) -> Result<Snapshot> {
-        let unsaved = std::mem::take(&mut self.unsaved);
-        if unsaved.is_empty() {
-            return Ok(Snapshot::default());
-        }
-        Ok(Snapshot::of(vec![concat_batches(&self.schema, &unsaved)?]))
+        self.log.save()
     }
 
     /// Which row a key shows does not depend on the order in which rows are offered, so offering all that were ever
@@ -137,15 +130,16 @@ impl Operator for Dedupe {
             if batch.schema().fields() != self.schema.fields() {
                 return Err(Error::config("the saved rows have other columns than the model has now"));
             }
-            let keys = self.encoder.encode(batch.columns())?;
-            let own: BooleanArray = keys.iter().map(|k| Some(state.share.owns(key_hash(k.as_ref())))).collect();
+            let hashes = key_hashes(batch.columns(), self.encoder.columns())?;
+            let own: BooleanArray = hashes.into_iter().map(|h| Some(state.share.owns(h))).collect();
             self.take(&filter_record_batch(&batch, &own)?)?;
         }
+        // They are in the snapshots that they came from.
+        self.log.save()?;
         Ok(())
     }
 
     fn state_bytes(&self) -> usize {
-        let unsaved: usize = self.unsaved.iter().map(RecordBatch::get_array_memory_size).sum();
-        self.index.bytes() + self.log.bytes() + unsaved
+        self.index.bytes() + self.log.bytes()
     }
 }

@@ -5,10 +5,12 @@ use std::sync::Arc;
 use arrow::array::{Array, ArrayRef, BooleanArray, Int64Array};
 use arrow::datatypes::DataType;
 use datafusion::physical_expr::PhysicalExpr;
+use sluice_engine::state::SnapshotMode;
 use sluice_engine::{Error, Result};
 
+use super::distinct::CountDistinct;
+use super::extreme::extreme;
 use super::sums::{AvgDoubles, Counts, SumDoubles, SumIntegers};
-use super::values::{CountDistinct, Extreme};
 
 /// Which aggregate function.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -84,13 +86,14 @@ pub trait GroupAccumulator: Send {
     /// `Data` when a result does not fit its type.
     fn output(&self, groups: &[u32]) -> Result<ArrayRef>;
 
-    /// The state of these groups, one value for each, for a snapshot.
+    /// The state of these groups, one value for each, for a snapshot. They are all groups (`Full`), or at least those that
+    /// were updated since the last snapshot (`Delta`); what [`load`](Self::load) needs beside the pieces before it is enough.
     ///
     /// # Errors
     /// Only for bugs.
-    fn save(&self, groups: &[u32]) -> Result<ArrayRef>;
+    fn save(&mut self, groups: &[u32], mode: SnapshotMode) -> Result<ArrayRef>;
 
-    /// State from `save` for these groups; it replaces what they have.
+    /// State from `save` for these groups, the oldest piece first.
     ///
     /// # Errors
     /// `Data` when it is not what `save` wrote.
@@ -109,8 +112,8 @@ pub fn accumulator(call: &AggregateCall, append_only: bool) -> Result<Box<dyn Gr
     Ok(match call.kind {
         AggregateKind::Count => Box::new(Counts::default()),
         AggregateKind::CountDistinct => Box::new(CountDistinct::new(value, append_only)?),
-        AggregateKind::Min => Box::new(Extreme::new(value, false, append_only)?),
-        AggregateKind::Max => Box::new(Extreme::new(value, true, append_only)?),
+        AggregateKind::Min => extreme(value, false, append_only)?,
+        AggregateKind::Max => extreme(value, true, append_only)?,
         AggregateKind::Avg if *value == DataType::Float64 => Box::new(AvgDoubles::default()),
         AggregateKind::Sum if *value == DataType::Float64 => Box::new(SumDoubles::default()),
         AggregateKind::Sum if matches!(value, DataType::Int64 | DataType::Decimal128(..)) => {

@@ -7,10 +7,33 @@
 const LIMB_BITS: u32 = 32;
 /// The exponent of the lowest bit of a subnormal double.
 const LOWEST_EXPONENT: i32 = -1074;
+/// Digits of 32 bits that a sum can have.
+const DIGITS: usize = 72;
+/// The highest position of a limb.
+const POSITION_MAX: u8 = 68;
+/// First byte of a saved sum: of many limbs (since 0.1), or of one.
+const VERSION_MANY: u8 = 1;
+const VERSION_ONE: u8 = 2;
 
 /// A sum of doubles without rounding. Up to 2^42 numbers can be added before a limb could overflow.
-#[derive(Debug, Clone, Default, PartialEq)]
-pub struct ExactSum {
+///
+/// Numbers of like size, which is nearly always, take 24 bytes and no allocation.
+#[derive(Debug, Clone)]
+pub struct ExactSum(Form);
+
+#[derive(Debug, Clone)]
+enum Form {
+    /// One limb, the 128 bits of its value in two halves: value x 2^(32 x position - 1074).
+    One {
+        position: u8,
+        low: u64,
+        high: i64,
+    },
+    Many(Box<Limbs>),
+}
+
+#[derive(Debug, Clone, Default)]
+struct Limbs {
     /// (position, value), by position: the sum is value x 2^(32 x position - 1074) over all.
     limbs: Vec<(u8, i128)>,
     nans: i64,
@@ -18,16 +41,31 @@ pub struct ExactSum {
     negative_infinities: i64,
 }
 
+impl Default for ExactSum {
+    fn default() -> Self {
+        Self(Form::One { position: 0, low: 0, high: 0 })
+    }
+}
+
+fn halves(value: i128) -> (u64, i64) {
+    (value as u64, (value >> 64) as i64)
+}
+
+fn whole(low: u64, high: i64) -> i128 {
+    i128::from(high) << 64 | i128::from(low)
+}
+
 impl ExactSum {
     /// Adds `x` `weight` times; a negative weight takes it back.
     pub fn add(&mut self, x: f64, weight: i64) {
         if !x.is_finite() {
+            let limbs = self.many();
             let count = if x.is_nan() {
-                &mut self.nans
+                &mut limbs.nans
             } else if x > 0.0 {
-                &mut self.positive_infinities
+                &mut limbs.positive_infinities
             } else {
-                &mut self.negative_infinities
+                &mut limbs.negative_infinities
             };
             *count += weight;
             return;
@@ -42,29 +80,108 @@ impl ExactSum {
         let scaled = signed << (shift % LIMB_BITS);
         let position = (shift / LIMB_BITS) as u8;
         let (low, high) = (i128::from(weight) & 0xffff_ffff, i128::from(weight) >> 32);
-        self.add_limb(position, scaled * low);
-        if high != 0 {
+        if i64::from(weight as i32) == weight {
+            self.add_limb(position, scaled * i128::from(weight));
+        } else {
+            self.add_limb(position, scaled * low);
             self.add_limb(position + 1, scaled * high);
         }
     }
 
     fn add_limb(&mut self, position: u8, value: i128) {
+        if value == 0 {
+            return;
+        }
+        if let Form::One { position: own, low, high } = &mut self.0 {
+            let held = whole(*low, *high);
+            if held == 0 {
+                *own = position;
+            }
+            // A limb below the number's: the number is brought to its unit, if it has room for it.
+            let distance = u32::from(position.wrapping_sub(*own)) * LIMB_BITS;
+            let fits = distance <= LIMB_BITS && value.unsigned_abs().leading_zeros() > distance + 1;
+            if let Some(sum) = fits.then(|| held.checked_add(value << distance)).flatten() {
+                (*low, *high) = halves(sum);
+                return;
+            }
+        }
+        self.many().add(position, value);
+    }
+
+    fn many(&mut self) -> &mut Limbs {
+        if let Form::One { position, low, high } = self.0 {
+            let mut limbs = Box::<Limbs>::default();
+            limbs.add(position, whole(low, high));
+            self.0 = Form::Many(limbs);
+        }
+        match &mut self.0 {
+            Form::Many(limbs) => limbs,
+            Form::One { .. } => unreachable!("it was made many above"),
+        }
+    }
+
+    /// Adds another sum.
+    pub fn merge(&mut self, other: &ExactSum) {
+        match &other.0 {
+            Form::One { position, low, high } => self.add_limb(*position, whole(*low, *high)),
+            Form::Many(others) => {
+                let limbs = self.many();
+                others.limbs.iter().for_each(|(position, value)| limbs.add(*position, *value));
+                limbs.nans += others.nans;
+                limbs.positive_infinities += others.positive_infinities;
+                limbs.negative_infinities += others.negative_infinities;
+            }
+        }
+    }
+
+    /// The sum, rounded to the nearest double, ties to even.
+    pub fn value(&self) -> f64 {
+        match &self.0 {
+            Form::One { position, low, high } => round(&[(*position, whole(*low, *high))]),
+            Form::Many(limbs) => limbs.value(),
+        }
+    }
+
+    /// The state as bytes, format version first.
+    pub fn to_bytes(&self) -> Vec<u8> {
+        match &self.0 {
+            Form::One { position, low, high } => {
+                let mut bytes = vec![VERSION_ONE, *position];
+                bytes.extend(whole(*low, *high).to_le_bytes());
+                bytes
+            }
+            Form::Many(limbs) => limbs.to_bytes(),
+        }
+    }
+
+    /// The inverse of `to_bytes`; none when the bytes are something else.
+    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+        if bytes.first() != Some(&VERSION_ONE) {
+            return Limbs::from_bytes(bytes).map(|limbs| Self(Form::Many(Box::new(limbs))));
+        }
+        let (head, value) = bytes.split_at_checked(2)?;
+        let (low, high) = halves(i128::from_le_bytes(value.try_into().ok()?));
+        (head[1] <= POSITION_MAX).then_some(Self(Form::One { position: head[1], low, high }))
+    }
+
+    /// Bytes on the heap.
+    pub fn heap_bytes(&self) -> usize {
+        match &self.0 {
+            Form::One { .. } => 0,
+            Form::Many(limbs) => size_of::<Limbs>() + limbs.limbs.capacity() * size_of::<(u8, i128)>(),
+        }
+    }
+}
+
+impl Limbs {
+    fn add(&mut self, position: u8, value: i128) {
         match self.limbs.binary_search_by_key(&position, |l| l.0) {
             Ok(i) => self.limbs[i].1 += value,
             Err(i) => self.limbs.insert(i, (position, value)),
         }
     }
 
-    /// Adds another sum.
-    pub fn merge(&mut self, other: &ExactSum) {
-        other.limbs.iter().for_each(|(position, value)| self.add_limb(*position, *value));
-        self.nans += other.nans;
-        self.positive_infinities += other.positive_infinities;
-        self.negative_infinities += other.negative_infinities;
-    }
-
-    /// The sum, rounded to the nearest double, ties to even.
-    pub fn value(&self) -> f64 {
+    fn value(&self) -> f64 {
         if self.nans > 0 || (self.positive_infinities > 0 && self.negative_infinities > 0) {
             return f64::NAN;
         }
@@ -74,38 +191,11 @@ impl ExactSum {
         if self.negative_infinities > 0 {
             return f64::NEG_INFINITY;
         }
-        self.round()
+        round(&self.limbs)
     }
 
-    fn round(&self) -> f64 {
-        // 67 positions for doubles, and room for carries of sums far beyond.
-        let mut digits = [0i128; 72];
-        for (position, value) in &self.limbs {
-            digits[usize::from(*position)] += value;
-        }
-        let mut carry = 0i128;
-        for digit in &mut digits {
-            let sum = *digit + carry;
-            *digit = sum & 0xffff_ffff;
-            carry = sum >> LIMB_BITS;
-        }
-        let negative = carry < 0;
-        if negative {
-            // Two's complement over all digits: the magnitude of a negative sum.
-            let mut add = 1;
-            for digit in &mut digits {
-                let flipped = (!*digit & 0xffff_ffff) + add;
-                *digit = flipped & 0xffff_ffff;
-                add = flipped >> LIMB_BITS;
-            }
-        }
-        let magnitude = magnitude_to_f64(&digits);
-        if negative { -magnitude } else { magnitude }
-    }
-
-    /// The state as bytes, format version first.
-    pub fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![1u8];
+    fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = vec![VERSION_MANY];
         for count in [self.nans, self.positive_infinities, self.negative_infinities] {
             bytes.extend(count.to_le_bytes());
         }
@@ -116,33 +206,62 @@ impl ExactSum {
         bytes
     }
 
-    /// The inverse of `to_bytes`; none when the bytes are something else.
-    pub fn from_bytes(bytes: &[u8]) -> Option<Self> {
+    fn from_bytes(bytes: &[u8]) -> Option<Self> {
         const HEAD: usize = 1 + 3 * 8;
         const LIMB: usize = 1 + 16;
         let count = |i: usize| bytes.get(1 + i * 8..9 + i * 8)?.try_into().ok().map(i64::from_le_bytes);
-        if bytes.first() != Some(&1) || bytes.len() < HEAD || !(bytes.len() - HEAD).is_multiple_of(LIMB) {
+        if bytes.first() != Some(&VERSION_MANY) || bytes.len() < HEAD || !(bytes.len() - HEAD).is_multiple_of(LIMB) {
             return None;
         }
         let mut sum =
-            ExactSum { limbs: vec![], nans: count(0)?, positive_infinities: count(1)?, negative_infinities: count(2)? };
+            Limbs { limbs: vec![], nans: count(0)?, positive_infinities: count(1)?, negative_infinities: count(2)? };
         for limb in bytes[HEAD..].chunks_exact(LIMB) {
-            if limb[0] > 68 {
+            if limb[0] > POSITION_MAX {
                 return None;
             }
             sum.limbs.push((limb[0], i128::from_le_bytes(limb[1..].try_into().ok()?)));
         }
         Some(sum)
     }
+}
 
-    /// Bytes on the heap.
-    pub fn heap_bytes(&self) -> usize {
-        self.limbs.capacity() * size_of::<(u8, i128)>()
+/// The sum of limbs as the nearest double.
+fn round(limbs: &[(u8, i128)]) -> f64 {
+    // 67 positions for doubles, and room for carries of sums far beyond.
+    let mut digits = [0i64; DIGITS];
+    let (mut top, mut carry) = (0usize, 0i128);
+    let mut next = limbs.iter().peekable();
+    let Some(lowest) = limbs.first() else { return 0.0 };
+    for (position, digit) in digits.iter_mut().enumerate().skip(usize::from(lowest.0)) {
+        while let Some((_, value)) = next.next_if(|l| usize::from(l.0) == position) {
+            carry += value;
+        }
+        *digit = (carry & 0xffff_ffff) as i64;
+        carry >>= LIMB_BITS;
+        top = position;
+        if next.peek().is_none() && (carry == 0 || carry == -1) {
+            break;
+        }
     }
+    let negative = carry < 0;
+    if negative {
+        // Two's complement over all digits: the magnitude of a negative sum.
+        let mut add = 1;
+        for digit in &mut digits[..=top] {
+            let flipped = (!*digit & 0xffff_ffff) + add;
+            *digit = flipped & 0xffff_ffff;
+            add = flipped >> LIMB_BITS;
+        }
+        if add != 0 && top + 1 < DIGITS {
+            digits[top + 1] = add;
+        }
+    }
+    let magnitude = magnitude_to_f64(&digits);
+    if negative { -magnitude } else { magnitude }
 }
 
 /// A number of 32-bit digits (lowest first, unit 2^-1074) as the nearest double.
-fn magnitude_to_f64(digits: &[i128; 72]) -> f64 {
+fn magnitude_to_f64(digits: &[i64; DIGITS]) -> f64 {
     let Some(top) = digits.iter().rposition(|d| *d != 0) else { return 0.0 };
     // The highest three digits hold at least 65 significant bits; what lies below only breaks ties.
     let digit = |i: Option<usize>| i.map_or(0, |i| digits[i] as u128);

@@ -6,24 +6,29 @@ use sluice_engine::state::key_hash;
 /// Keys (arrow-row bytes) numbered in the order in which they first came. Numbers are never given back.
 #[derive(Default)]
 pub struct Groups {
-    index: HashTable<u32>,
+    /// Half of the key's hash, which tells most keys apart without a look at their bytes, and the group.
+    index: HashTable<(u32, u32)>,
     bytes: Vec<u8>,
     ends: Vec<usize>,
+}
+
+/// 64 bits of which the table uses the highest and the lowest.
+fn spread(half: u32) -> u64 {
+    u64::from(half).wrapping_mul(0x9E37_79B9_7F4A_7C15)
 }
 
 impl Groups {
     /// The number of a key, a new one if it was never seen.
     pub fn intern(&mut self, key: &[u8]) -> u32 {
-        let hash = key_hash(key);
+        let half = key_hash(key) as u32;
         let (bytes, ends) = (&self.bytes, &self.ends);
-        if let Some(found) = self.index.find(hash, |g| slice(bytes, ends, *g) == key) {
+        if let Some((_, found)) = self.index.find(spread(half), |e| e.0 == half && slice(bytes, ends, e.1) == key) {
             return *found;
         }
         let group = self.ends.len() as u32;
         self.bytes.extend_from_slice(key);
         self.ends.push(self.bytes.len());
-        let (bytes, ends) = (&self.bytes, &self.ends);
-        self.index.insert_unique(hash, group, |g| key_hash(slice(bytes, ends, *g)));
+        self.index.insert_unique(spread(half), (half, group), |e| spread(e.0));
         group
     }
 
@@ -39,7 +44,7 @@ impl Groups {
 
     /// Bytes of memory.
     pub fn memory_bytes(&self) -> usize {
-        self.bytes.capacity() + self.ends.capacity() * 8 + self.index.capacity() * 5
+        self.bytes.capacity() + self.ends.capacity() * 8 + self.index.capacity() * 9
     }
 }
 

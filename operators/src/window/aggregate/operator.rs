@@ -2,12 +2,12 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch};
-use arrow::compute::concat_batches;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::compute::{concat_batches, filter_record_batch, take};
 use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
 use arrow::row::{RowConverter, SortField};
 use datafusion::physical_expr::PhysicalExpr;
-use sluice_engine::state::{KeyEncoder, Restored, Snapshot, SnapshotMode, key_hash};
+use sluice_engine::state::{KeyEncoder, Restored, Snapshot, SnapshotMode, key_hashes};
 use sluice_engine::{Batch, Emitter, Error, Operator, Result};
 
 use super::accumulator::{AggregateCall, GroupAccumulator, Rows, accumulator};
@@ -29,6 +29,8 @@ pub struct AggregateSpec {
 /// Marks on a group, reset at barriers and snapshots.
 const CHANGED: u8 = 1;
 const UNSAVED: u8 = 2;
+/// Has a row in `old`.
+const SHOWN: u8 = 4;
 
 /// GROUP BY over a stream of changes.
 pub struct Aggregate {
@@ -41,7 +43,7 @@ pub struct Aggregate {
     accumulators: Vec<Box<dyn GroupAccumulator>>,
     changed: Vec<u32>,
     unsaved: Vec<u32>,
-    /// Rows shown so far of the groups in `changed`.
+    /// Rows that the groups in `changed` have shown so far, in their order; groups that showed none have none.
     old: Vec<RecordBatch>,
 }
 
@@ -88,6 +90,7 @@ impl Aggregate {
                 *mark |= CHANGED;
                 self.changed.push(group);
                 if self.rows[group as usize] > 0 {
+                    *mark |= SHOWN;
                     shown.push(group);
                 }
             }
@@ -110,17 +113,18 @@ impl Aggregate {
         Ok(RecordBatch::try_new(self.spec.schema.clone(), columns)?)
     }
 
-    /// DISTINCT changes only when a group comes or goes; other rows of it need no mark.
+    /// DISTINCT over rows that only come changes only when a group comes: other rows of it are not even counted.
     fn count_distinct_rows(&mut self, groups: &[u32], batch: &Batch) -> Result<()> {
+        if self.spec.append_only {
+            let rows = &self.rows;
+            let new: Vec<u32> = groups.iter().copied().filter(|g| rows[*g as usize] == 0).collect();
+            self.mark(&new)?;
+            new.iter().for_each(|g| self.rows[*g as usize] = 1);
+            return Ok(());
+        }
+        self.mark(groups)?;
         for (row, &group) in groups.iter().enumerate() {
-            let (before, weight) = (self.rows[group as usize], batch.weight(row));
-            if self.spec.append_only && before > 0 {
-                continue;
-            }
-            if before <= 0 || before + weight <= 0 || self.marks[group as usize] & UNSAVED == 0 {
-                self.mark(&[group])?;
-            }
-            self.rows[group as usize] += weight;
+            self.rows[group as usize] += batch.weight(row);
         }
         Ok(())
     }
@@ -154,21 +158,32 @@ impl Operator for Aggregate {
 
     fn on_barrier(&mut self, _watermark: Option<i64>, out: &mut Emitter<'_>) -> Result<()> {
         let changed = std::mem::take(&mut self.changed);
-        for group in &changed {
-            self.marks[*group as usize] &= !CHANGED;
-        }
-        let alive: Vec<u32> = changed.into_iter().filter(|g| self.rows[*g as usize] > 0).collect();
-        let old = std::mem::take(&mut self.old);
-        if alive.is_empty() && old.is_empty() {
+        if changed.is_empty() {
             return Ok(());
         }
-        let old = concat_batches(&self.spec.schema, &old)?;
+        let mut alive = Vec::with_capacity(changed.len());
+        // For each old row the new one of the same group.
+        let mut successors = Vec::new();
+        for group in changed {
+            let mark = &mut self.marks[group as usize];
+            let is_alive = self.rows[group as usize] > 0;
+            if *mark & SHOWN != 0 {
+                successors.push(is_alive.then_some(alive.len() as u32));
+            }
+            *mark &= !(CHANGED | SHOWN);
+            if is_alive {
+                alive.push(group);
+            }
+        }
+        let old = std::mem::take(&mut self.old);
         let new = self.results(&alive)?;
-        if old.num_rows() == 0 {
+        if successors.is_empty() {
             out.emit(Batch::insert(new));
             return Ok(());
         }
-        emit_differences(&self.spec.schema, old, new, out)
+        let old = concat_batches(&self.spec.schema, &old)?;
+        out.emit(differences(old, new, &successors, self.spec.keys.len())?);
+        Ok(())
     }
 
     fn snapshot(&mut self, mode: SnapshotMode) -> Result<Snapshot> {
@@ -182,8 +197,8 @@ impl Operator for Aggregate {
         };
         let mut columns = self.encoder.decode(groups.iter().map(|g| self.groups.key(*g)))?;
         columns.push(Arc::new(groups.iter().map(|g| self.rows[*g as usize]).collect::<Int64Array>()));
-        for accumulator in &self.accumulators {
-            columns.push(accumulator.save(&groups)?);
+        for accumulator in &mut self.accumulators {
+            columns.push(accumulator.save(&groups, mode)?);
         }
         let fields = columns.iter().enumerate().map(|(i, c)| Field::new(format!("c{i}"), c.data_type().clone(), true));
         let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
@@ -196,10 +211,9 @@ impl Operator for Aggregate {
             if batch.num_columns() != keys + 1 + self.accumulators.len() {
                 return Err(Error::config("the saved state is that of another aggregate"));
             }
-            let encoded = self.encoder.encode(&batch.columns()[..keys])?;
-            let own = encoded.iter().map(|k| state.share.owns(key_hash(k.as_ref())));
-            let own = BooleanArray::from(own.collect::<Vec<_>>());
-            let batch = arrow::compute::filter_record_batch(batch, &own)?;
+            let hashes = key_hashes(batch.columns(), &(0..keys).collect::<Vec<_>>())?;
+            let own: BooleanArray = hashes.into_iter().map(|h| Some(state.share.owns(h))).collect();
+            let batch = filter_record_batch(batch, &own)?;
             let groups = self.intern(&batch.columns()[..keys])?;
             let rows = batch.column(keys).as_primitive_opt::<Int64Type>();
             let rows = rows.ok_or_else(|| Error::data("the saved state of an aggregate is damaged"))?;
@@ -217,17 +231,34 @@ impl Operator for Aggregate {
     }
 }
 
-/// Emits old rows with -1 and new rows with +1, but not those that are the same in both.
-fn emit_differences(schema: &SchemaRef, old: RecordBatch, new: RecordBatch, out: &mut Emitter<'_>) -> Result<()> {
-    let converter = RowConverter::new(schema.fields().iter().map(|f| SortField::new(f.data_type().clone())).collect())?;
-    let (old_rows, new_rows) = (converter.convert_columns(old.columns())?, converter.convert_columns(new.columns())?);
-    let before: hashbrown::HashSet<&[u8], foldhash::fast::FixedState> = old_rows.iter().map(|r| r.data()).collect();
-    let after: hashbrown::HashSet<&[u8], foldhash::fast::FixedState> = new_rows.iter().map(|r| r.data()).collect();
-    let gone = BooleanArray::from(old_rows.iter().map(|r| !after.contains(r.data())).collect::<Vec<_>>());
-    let come = BooleanArray::from(new_rows.iter().map(|r| !before.contains(r.data())).collect::<Vec<_>>());
-    let gone = arrow::compute::filter_record_batch(&old, &gone)?;
-    let come = arrow::compute::filter_record_batch(&new, &come)?;
+/// Old rows with -1 and new rows with +1, but not those that are the same in both. `successors` are the new rows of the old
+/// rows' groups; the first `keys` columns are those of the group.
+fn differences(old: RecordBatch, new: RecordBatch, successors: &[Option<u32>], keys: usize) -> Result<Batch> {
+    let pairs: (Vec<u32>, Vec<u32>) =
+        successors.iter().enumerate().filter_map(|(i, s)| Some((i as u32, (*s)?))).unzip();
+    let (before, after) = (UInt32Array::from(pairs.0), UInt32Array::from(pairs.1));
+    let mut differs = vec![false; before.len()];
+    for (old, new) in old.columns().iter().zip(new.columns()).skip(keys) {
+        let distinct = distinct(&take(old, &before, None)?, &take(new, &after, None)?)?;
+        differs.iter_mut().zip(distinct.values()).for_each(|(all, one)| *all |= one);
+    }
+    let (mut gone, mut come) = (vec![true; old.num_rows()], vec![true; new.num_rows()]);
+    for ((old, new), differs) in before.values().iter().zip(after.values()).zip(differs) {
+        (gone[*old as usize], come[*new as usize]) = (differs, differs);
+    }
+    let gone = filter_record_batch(&old, &BooleanArray::from(gone))?;
+    let come = filter_record_batch(&new, &BooleanArray::from(come))?;
     let weights = [vec![-1i64; gone.num_rows()], vec![1; come.num_rows()]].concat();
-    out.emit(Batch::weighted(concat_batches(schema, [&gone, &come])?, Int64Array::from(weights)));
-    Ok(())
+    Ok(Batch::weighted(concat_batches(&old.schema(), [&gone, &come])?, Int64Array::from(weights)))
+}
+
+/// Where two columns differ; NULL is equal to NULL.
+fn distinct(old: &ArrayRef, new: &ArrayRef) -> Result<BooleanArray> {
+    if !old.data_type().is_nested() {
+        return Ok(arrow::compute::kernels::cmp::distinct(old, new)?);
+    }
+    let converter = RowConverter::new(vec![SortField::new(old.data_type().clone())])?;
+    let old = converter.convert_columns(std::slice::from_ref(old))?;
+    let new = converter.convert_columns(std::slice::from_ref(new))?;
+    Ok(old.iter().zip(&new).map(|(o, n)| Some(o != n)).collect())
 }

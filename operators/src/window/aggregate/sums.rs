@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use arrow::array::{Array, ArrayRef, AsArray, BinaryArray, Decimal128Array, Float64Array, Int64Array};
 use arrow::datatypes::{DataType, Decimal128Type, Float64Type, Int64Type};
+use sluice_engine::state::SnapshotMode;
 use sluice_engine::{Error, Result};
 
 use super::accumulator::{GroupAccumulator, Rows};
@@ -33,7 +34,7 @@ impl GroupAccumulator for Counts {
         Ok(Arc::new(groups.iter().map(|g| self.counts[*g as usize]).collect::<Int64Array>()))
     }
 
-    fn save(&self, groups: &[u32]) -> Result<ArrayRef> {
+    fn save(&mut self, groups: &[u32], _mode: SnapshotMode) -> Result<ArrayRef> {
         self.output(groups)
     }
 
@@ -95,7 +96,7 @@ impl GroupAccumulator for SumIntegers {
         Ok(Arc::new(Int64Array::from(array?)))
     }
 
-    fn save(&self, groups: &[u32]) -> Result<ArrayRef> {
+    fn save(&mut self, groups: &[u32], _mode: SnapshotMode) -> Result<ArrayRef> {
         let bytes = |g: &u32| {
             let (sum, count) = self.sums[*g as usize];
             [sum.to_le_bytes().as_slice(), count.to_le_bytes().as_slice()].concat()
@@ -189,7 +190,7 @@ macro_rules! over_doubles {
                 Ok(self.0.output(groups, $result))
             }
 
-            fn save(&self, groups: &[u32]) -> Result<ArrayRef> {
+            fn save(&mut self, groups: &[u32], _mode: SnapshotMode) -> Result<ArrayRef> {
                 Ok(self.0.save(groups))
             }
 
