@@ -4,6 +4,7 @@ mod bad_input;
 mod deploy;
 mod e2e;
 mod golden;
+mod idle;
 mod readers;
 mod services;
 mod tidy;

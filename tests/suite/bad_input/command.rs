@@ -17,7 +17,7 @@ fn binary() -> &'static PathBuf {
 }
 
 /// Runs `sluice`; its exit status, what it wrote to stdout, and to stderr.
-fn sluice(arguments: &[&str]) -> (Option<i32>, String, String) {
+pub fn sluice(arguments: &[&str]) -> (Option<i32>, String, String) {
     let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
     let mut command = Command::new(binary());
     command.args(arguments).env_remove("SLUICE_LOG").env_remove("RUST_LOG").stdin(Stdio::null());

@@ -9,6 +9,9 @@ mod records;
 mod servers;
 mod shop;
 
+pub use command::sluice;
+pub use shop::Shop;
+
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;
 use std::time::Duration;
