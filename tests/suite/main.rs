@@ -1,6 +1,7 @@
 //! The tests that see the whole, in one binary.
 
 mod bad_input;
+mod commands;
 mod deploy;
 mod e2e;
 mod golden;
