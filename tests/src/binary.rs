@@ -32,7 +32,8 @@ fn find() -> anyhow::Result<PathBuf> {
         }
         // What cargo tells a test of its package; build scripts (ring's) that watch these variables would run again, and
         // half of the dependencies with them, this program too.
-        let own = ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"];
+        let own =
+            ["CARGO_MANIFEST_", "CARGO_PKG_", "CARGO_BIN_", "CARGO_CRATE_NAME", "CARGO_PRIMARY_PACKAGE", "OUT_DIR"];
         for (name, _) in env::vars_os() {
             if own.iter().any(|prefix| name.to_string_lossy().starts_with(prefix)) {
                 build.env_remove(name);
