@@ -1,6 +1,7 @@
 //! Runs a pipeline: builds its graph, starts it again after what may pass, and ends when it is asked to.
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sluice_engine::metrics::Metrics;
@@ -14,7 +15,7 @@ use crate::project::Workers;
 
 /// Longest wait before a start is tried again, in seconds.
 const RESTART_WAIT_MAX_S: u64 = 30;
-/// Starts in a row without a committed epoch after which a run that shall end by itself gives up. The daemon goes on.
+/// Starts in a row without a finished epoch after which a run that shall end by itself gives up. The daemon goes on.
 const RESTARTS_MAX_UNTIL_IDLE: u32 = 3;
 
 /// How a pipeline is run.
@@ -97,14 +98,13 @@ pub async fn run_pipeline(
     let mut failures = 0u32;
     loop {
         options.health.tell(HealthChange::Starting);
-        let before = options.metrics.run().epochs_committed.load(std::sync::atomic::Ordering::Relaxed);
-        let error = match run_once(&pipeline, &store, &options, on_committed()).await {
+        let done = Arc::new(AtomicU64::new(0));
+        let error = match run_once(&pipeline, &store, &options, counted(on_committed(), done.clone())).await {
             Ok(summary) => return Ok(summary),
             Err(error) => error,
         };
         let passes = matches!(error.kind(), ErrorKind::Transient | ErrorKind::Bug);
-        let after = options.metrics.run().epochs_committed.load(std::sync::atomic::Ordering::Relaxed);
-        failures = if after > before { 1 } else { failures + 1 };
+        failures = if done.load(Ordering::Relaxed) > 0 { 1 } else { failures + 1 };
         if !passes || options.stop.is_stopped() || (options.until_idle && failures > RESTARTS_MAX_UNTIL_IDLE) {
             return Err(error);
         }
@@ -116,6 +116,14 @@ pub async fn run_pipeline(
             return Err(error);
         }
     }
+}
+
+/// As `then`, and counts the epochs that were finished: committed, and what is refreshed after them too.
+fn counted(mut then: OnCommitted, done: Arc<AtomicU64>) -> OnCommitted {
+    Box::new(move |epoch| {
+        done.fetch_add(1, Ordering::Relaxed);
+        then(epoch);
+    })
 }
 
 async fn wait_or_stop(wait: Duration, stop: &StopHandle) {
@@ -140,7 +148,8 @@ async fn run_once(pipeline: &Arc<Pipeline>, store: &Store, options: &RunOptions,
     let graph = build_graph(pipeline, &context)?;
     let health = options.health.clone();
     let started = Box::new(move || health.tell(HealthChange::Running));
-    let refresher = Refresher::new(pipeline.clone(), store.clone(), started, then);
+    let mut refresher = Refresher::new(pipeline.clone(), store.clone(), started, then);
+    refresher.look(claim.epoch()).await?;
     run(graph, claim, checkpoints, config, Box::new(refresher)).await
 }
 

@@ -5,6 +5,7 @@ pub mod cli;
 pub mod compile;
 pub mod daemon;
 pub mod lake;
+pub mod node_names;
 pub mod progress;
 pub mod project;
 pub mod sources;

@@ -1,5 +1,6 @@
 //! The rules of the source tree hold, and each rule finds what it is there for.
 
+use sluice_tests::tidy::commands::unknown_commands;
 use sluice_tests::tidy::imports::{between_components, imports};
 use sluice_tests::tidy::tree::{File, empty_names, long_files, machine_paths, missing_lints};
 use sluice_tests::tidy::words::music;
@@ -141,5 +142,24 @@ fn no_paths_of_a_machine() -> anyhow::Result<()> {
     let path = ["", "root", "x"].join("/");
     let files = [File::new("a", &format!("ok\ncd {path}\n")), File::new("b", &format!("the{path}"))];
     assert_eq!(found(&machine_paths(&files)), ["a:2"]);
+    Ok(())
+}
+
+/// Documents and messages name only commands that there are, with flags that they have.
+#[test]
+fn commands_that_are_named_are_there() -> anyhow::Result<()> {
+    let commands = sluice_pipelines::cli::commands();
+    assert!(commands["run"].contains("--until-idle"), "{commands:?}");
+    none(&unknown_commands(&tree::read()?, &commands));
+    let files = [
+        File::new(
+            "a.md",
+            "`sluice run --until-idle [--project D]`, `sluice --version`\n$ sluice check --offline\nsluice flies",
+        ),
+        File::new("b.md", "$ sluice fly"),
+        File::new("c.rs", "x(\"run `sluice run --down`, or\");\n// `sluice maintain`"),
+        File::new("docs/roadmap.md", "`sluice fly` is to come"),
+    ];
+    assert_eq!(found(&unknown_commands(&files, &commands)), ["b.md:1", "c.rs:1", "c.rs:2"]);
     Ok(())
 }

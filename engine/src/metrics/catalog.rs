@@ -30,7 +30,12 @@ const fn metric(name: &'static str, kind: MetricKind, label: Option<&'static str
 pub const CATALOG: &[MetricSpec] = &[
     metric("sluice_node_in_rows_total", MetricKind::Counter, Some("node"), "rows that came into a node"),
     metric("sluice_node_out_rows_total", MetricKind::Counter, Some("node"), "rows that a node made"),
-    metric("sluice_node_state_bytes", MetricKind::Gauge, Some("node"), "bytes of state or buffers of a node"),
+    metric(
+        "sluice_node_state_bytes",
+        MetricKind::Gauge,
+        Some("node"),
+        "bytes of state or buffers of a node, on all workers",
+    ),
     metric("sluice_source_lag_rows", MetricKind::Gauge, Some("node"), "rows that wait in a source"),
     metric("sluice_epoch_number", MetricKind::Gauge, None, "the newest committed epoch"),
     metric("sluice_generation_number", MetricKind::Gauge, None, "which start of the pipeline this is"),

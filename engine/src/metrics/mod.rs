@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-/// What is counted for a node, summed over its instances on all workers.
+/// What is counted for a node's instance on one worker.
 #[derive(Debug, Default)]
 pub struct NodeMetrics {
     rows_in: AtomicU64,
@@ -45,23 +45,27 @@ impl NodeMetrics {
     }
 }
 
-/// The numbers of a node at a moment.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+/// The numbers of a node at a moment: for [`Metrics::nodes`], summed over its instances on all workers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct NodeCounts {
     /// Rows that came in (for a source: that it gave).
     pub rows_in: u64,
     /// Rows that went out.
     pub rows_out: u64,
-    /// Bytes of state or buffers, of the instance that reported last.
+    /// Bytes of state or buffers.
     pub state_bytes: u64,
     /// Rows that wait in a source.
     pub lag_rows: u64,
 }
 
+/// A node's counters by worker. What goes up and down (state, lag) is set by each instance and not added to, so each has
+/// its own.
+type Instances = BTreeMap<usize, Arc<NodeMetrics>>;
+
 /// All counters of a run. Cheap to clone.
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
-    nodes: Arc<Mutex<BTreeMap<String, Arc<NodeMetrics>>>>,
+    nodes: Arc<Mutex<BTreeMap<String, Instances>>>,
     run: Arc<RunMetrics>,
 }
 
@@ -81,10 +85,10 @@ pub struct RunMetrics {
 }
 
 impl Metrics {
-    /// The counters of a node, made at the first call.
-    pub fn node(&self, name: &str) -> Arc<NodeMetrics> {
+    /// The counters of a node's instance on a worker, made at the first call.
+    pub fn instance(&self, node: &str, worker: usize) -> Arc<NodeMetrics> {
         let mut nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        nodes.entry(name.to_owned()).or_default().clone()
+        nodes.entry(node.to_owned()).or_default().entry(worker).or_default().clone()
     }
 
     /// The counters of the run.
@@ -95,6 +99,37 @@ impl Metrics {
     /// The numbers of all nodes now, by name.
     pub fn nodes(&self) -> BTreeMap<String, NodeCounts> {
         let nodes = self.nodes.lock().unwrap_or_else(PoisonError::into_inner);
-        nodes.iter().map(|(n, m)| (n.clone(), m.read())).collect()
+        nodes.iter().map(|(name, instances)| (name.clone(), sum(instances))).collect()
+    }
+}
+
+fn sum(instances: &Instances) -> NodeCounts {
+    instances.values().map(|instance| instance.read()).fold(NodeCounts::default(), |sum, counts| NodeCounts {
+        rows_in: sum.rows_in + counts.rows_in,
+        rows_out: sum.rows_out + counts.rows_out,
+        state_bytes: sum.state_bytes + counts.state_bytes,
+        lag_rows: sum.lag_rows + counts.lag_rows,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// State and lag of a node are those of all its instances together, and the last word of each counts.
+    #[test]
+    fn a_node_is_the_sum_of_its_instances() {
+        let metrics = Metrics::default();
+        let (first, second) = (metrics.instance("n", 0), metrics.instance("n", 1));
+        for (bytes, lag) in [(100, 7), (10, 1)] {
+            first.set_state_bytes(bytes);
+            first.set_lag(lag);
+        }
+        second.set_state_bytes(5);
+        second.set_lag(2);
+        second.rows_in(3);
+        metrics.instance("n", 0).rows_in(4);
+        let expected = NodeCounts { rows_in: 7, rows_out: 0, state_bytes: 15, lag_rows: 3 };
+        assert_eq!(metrics.nodes()["n"], expected);
     }
 }

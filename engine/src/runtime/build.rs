@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use super::control::Control;
 use super::edge::{OutEdge, Route};
+use super::gather::{AtHome, gathers_on, homes};
 use super::stage::{Entry, EntryKind, NodeRun, Slot, Stage, Target};
 use crate::channel::Ring;
 use crate::error::Result;
@@ -32,8 +33,9 @@ type RingKey = (usize, usize, usize, usize);
 /// The stages of all workers: outer by worker, inner by level.
 pub(super) fn build(layout: &Layout<'_>) -> Result<Vec<Vec<Stage>>> {
     let levels = levels(layout.graph, layout.workers);
+    let homes = homes(layout.graph, layout.workers);
     let rings = rings(layout, &levels);
-    (0..layout.workers).map(|worker| build_worker(layout, &levels, &rings, worker)).collect()
+    (0..layout.workers).map(|worker| build_worker(layout, &levels, &homes, &rings, worker)).collect()
 }
 
 /// Which workers a worker sends to over an edge.
@@ -41,22 +43,33 @@ fn receivers(exchange: &Exchange, node: &Node, worker: usize, workers: usize) ->
     match exchange {
         Exchange::Forward => vec![worker],
         Exchange::Hash(_) => (0..workers).collect(),
-        Exchange::Gather => vec![(crate::state::key_hash(node.name.as_bytes()) % workers as u64) as usize],
+        Exchange::Gather => vec![gathers_on(node, workers)],
     }
 }
 
+/// The rings between stages that there are. A stage into which nothing comes (behind a gathering exchange, on another
+/// worker than the one that gathers) is left out: it would never send a barrier, and whoever waited for one would wait
+/// for ever.
 fn rings(layout: &Layout<'_>, levels: &[usize]) -> BTreeMap<RingKey, Ring> {
+    let depth = levels.iter().max().map_or(0, |m| m + 1);
+    let mut there = vec![vec![false; layout.workers]; depth];
     let mut rings = BTreeMap::new();
-    for (n, node) in layout.graph.nodes().iter().enumerate() {
-        for (i, input) in node.inputs.iter().enumerate() {
-            if levels[input.from.0] == levels[n] {
-                continue;
+    // Levels only grow along edges, so a level's senders are known when it is looked at.
+    for level in 0..depth {
+        for (n, node) in layout.graph.nodes().iter().enumerate().filter(|(n, _)| levels[*n] == level) {
+            if matches!(node.kind, NodeKind::Source(_)) {
+                there[level].fill(true);
             }
-            for from in 0..layout.workers {
-                for to in receivers(&input.exchange, node, from, layout.workers) {
-                    rings.insert((n, i, from, to), Ring::default());
+            for (i, input) in node.inputs.iter().enumerate().filter(|(_, i)| levels[i.from.0] < level) {
+                for from in (0..layout.workers).filter(|from| there[levels[input.from.0]][*from]) {
+                    for to in receivers(&input.exchange, node, from, layout.workers) {
+                        rings.insert((n, i, from, to), Ring::default());
+                    }
                 }
             }
+        }
+        for &(n, _, _, to) in rings.keys() {
+            there[level][to] |= levels[n] == level;
         }
     }
     rings
@@ -65,6 +78,7 @@ fn rings(layout: &Layout<'_>, levels: &[usize]) -> BTreeMap<RingKey, Ring> {
 fn build_worker(
     layout: &Layout<'_>,
     levels: &[usize],
+    homes: &[Option<usize>],
     rings: &BTreeMap<RingKey, Ring>,
     worker: usize,
 ) -> Result<Vec<Stage>> {
@@ -74,7 +88,7 @@ fn build_worker(
     for (n, node) in layout.graph.nodes().iter().enumerate() {
         let stage = &mut stages[levels[n]];
         place[n] = stage.slots.len();
-        add_node(layout, stage, NodeId(n), node, worker)?;
+        add_node(layout, stage, NodeId(n), homes[n], worker)?;
         for (i, _) in node.inputs.iter().enumerate() {
             for from in 0..layout.workers {
                 if let Some(ring) = rings.get(&(n, i, from, worker)) {
@@ -124,7 +138,8 @@ fn empty_stage(layout: &Layout<'_>) -> Stage {
     }
 }
 
-fn add_node(layout: &Layout<'_>, stage: &mut Stage, id: NodeId, node: &Node, worker: usize) -> Result<()> {
+fn add_node(layout: &Layout<'_>, stage: &mut Stage, id: NodeId, home: Option<usize>, worker: usize) -> Result<()> {
+    let node = &layout.graph.nodes()[id.0];
     let named = |e: crate::error::Error| e.at(format!("node {:?}", node.name));
     let run = match &node.kind {
         NodeKind::Source(build) => {
@@ -139,7 +154,13 @@ fn add_node(layout: &Layout<'_>, stage: &mut Stage, id: NodeId, node: &Node, wor
             stage.entries.push(Entry::new(EntryKind::Source { source, slot, not_before: None, tries: 0 }));
             NodeRun::Source
         }
-        NodeKind::Operator(build) => NodeRun::Operator(build(&()).map_err(named)?),
+        NodeKind::Operator(build) => {
+            let operator = build(&()).map_err(named)?;
+            NodeRun::Operator(match home {
+                Some(home) => Box::new(AtHome::new(operator, home == worker)),
+                None => operator,
+            })
+        }
         NodeKind::Sink(build, _) => {
             let context = SinkContext {
                 name: node.name.clone(),
@@ -151,7 +172,7 @@ fn add_node(layout: &Layout<'_>, stage: &mut Stage, id: NodeId, node: &Node, wor
             NodeRun::Sink(build(&context).map_err(named)?)
         }
     };
-    let metrics = layout.metrics.node(&node.name);
+    let metrics = layout.metrics.instance(&node.name, worker);
     stage.slots.push(Slot { id, name: node.name.clone(), run, outputs: vec![], metrics });
     Ok(())
 }

@@ -90,6 +90,11 @@ impl CommitLane {
         self.newest.as_ref().map_or(0, |m| m.epoch)
     }
 
+    /// True when the observer wants an epoch, though no rows may have come.
+    pub fn wants_epoch(&self) -> bool {
+        self.observer.wants_epoch()
+    }
+
     /// Decides for each operator whether its next snapshot is full.
     pub fn choose_modes(&self, control: &Control) {
         for &id in &self.names.operators {

@@ -14,6 +14,10 @@ use crate::frame::{Barrier, BarrierKind};
 
 /// How often the coordinator looks whether a barrier is due, when nothing else wakes it.
 const LOOK_MS: u64 = 5;
+/// How long a run that has failed waits for the commit that is under way, in seconds.
+const COMMIT_WAIT_MAX_S: u64 = 60;
+/// How long it waits for such a commit to be gone once it is given up, in seconds.
+const COMMIT_ABORT_WAIT_MAX_S: u64 = 5;
 
 pub(super) struct Coordinator {
     config: RunConfig,
@@ -72,7 +76,39 @@ impl Coordinator {
     }
 
     /// Runs until the last epoch is committed. Returns the newest committed epoch.
+    ///
+    /// When it returns, nothing is being committed any more: the next start would be fenced by a commit that is still
+    /// under way, or commit beside it.
     pub async fn drive(mut self) -> Result<u64> {
+        let result = self.cut_until_the_end().await;
+        if result.is_err() {
+            self.control.abort();
+            self.wait_for_commit().await;
+        }
+        result
+    }
+
+    /// Waits until the commit that is under way is over, one way or another; what becomes of it, the next start finds out.
+    async fn wait_for_commit(&mut self) {
+        let Some(mut task) = self.committing.take() else { return };
+        match tokio::time::timeout(Duration::from_secs(COMMIT_WAIT_MAX_S), &mut task).await {
+            Ok(Ok((_, Ok(())))) => tracing::debug!("the commit that was under way when the run failed is done"),
+            Ok(Ok((_, Err(e)))) => {
+                tracing::warn!("the commit that was under way when the run failed has failed too: {e}")
+            }
+            Ok(Err(e)) => tracing::error!("the commit that was under way when the run failed panicked: {e}"),
+            Err(_) => {
+                tracing::warn!(
+                    "the commit that was under way when the run failed is given up after {COMMIT_WAIT_MAX_S} s"
+                );
+                task.abort();
+                // It ends where it next waits; a commit that never does is left behind.
+                let _ = tokio::time::timeout(Duration::from_secs(COMMIT_ABORT_WAIT_MAX_S), task).await;
+            }
+        }
+    }
+
+    async fn cut_until_the_end(&mut self) -> Result<u64> {
         let mut look = tokio::time::interval(Duration::from_millis(LOOK_MS));
         look.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
         loop {
@@ -135,9 +171,9 @@ impl Coordinator {
         let rows = self.control.rows();
         let ending = self.config.stop.is_stopped() || self.workers_ended == self.config.workers;
         let free = self.lane.is_some();
-        let epoch_due = rows > self.rows_at_epoch
-            && (self.last_epoch.elapsed() >= self.config.epoch
-                || rows - self.rows_at_epoch >= self.config.epoch_rows_max);
+        let wanted = rows > self.rows_at_epoch || self.lane.as_ref().is_some_and(CommitLane::wants_epoch);
+        let epoch_due = wanted && self.last_epoch.elapsed() >= self.config.epoch
+            || rows - self.rows_at_epoch >= self.config.epoch_rows_max;
         let tick_due = rows > self.rows_at_tick && self.last_tick.elapsed() >= self.config.tick;
         let kind = if free && (ending || epoch_due) {
             BarrierKind::Epoch

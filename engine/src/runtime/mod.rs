@@ -5,6 +5,7 @@ mod commit;
 mod control;
 mod coordinator;
 mod edge;
+mod gather;
 mod observer;
 mod restore;
 mod run;

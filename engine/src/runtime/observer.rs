@@ -25,6 +25,12 @@ pub trait Observer: Send {
     /// Called once when recovery is over, sources are open and workers run.
     fn on_started(&mut self) {}
 
+    /// True when there is something to do at the end of an epoch: one is then committed as soon as it may be, also when no
+    /// rows come. Asked a few hundred times a second, so it must be cheap.
+    fn wants_epoch(&self) -> bool {
+        false
+    }
+
     /// Called after the sinks have committed.
     ///
     /// # Errors

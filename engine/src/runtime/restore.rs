@@ -12,40 +12,52 @@ use crate::state::{Restored, Share, Snapshot};
 /// State pieces by operator name, oldest first.
 pub(super) type States = BTreeMap<String, Vec<Snapshot>>;
 
+/// Nodes that a message names, at most.
+const NAMED_MAX: usize = 8;
+
 /// A manifest fits a graph when both have the same sources, operators (with equal fingerprints) and sinks: a new operator
 /// would start without the history that its neighbours have already counted.
 pub(super) fn check_same_graph(graph: &Graph, manifest: &Manifest) -> Result<()> {
-    let mut changed = Vec::new();
-    let mut known = 0;
+    let (mut changed, mut added) = (Vec::new(), Vec::new());
     for node in graph.nodes() {
-        let fits = match &node.kind {
-            NodeKind::Source(_) => manifest.positions.contains_key(&node.name),
+        let (is_known, is_same) = match &node.kind {
+            NodeKind::Source(_) => (manifest.positions.contains_key(&node.name), true),
             NodeKind::Operator(_) => {
-                manifest.operators.get(&node.name).is_some_and(|s| s.fingerprint == node.fingerprint)
+                let before = manifest.operators.get(&node.name);
+                (before.is_some(), before.is_some_and(|s| s.fingerprint == node.fingerprint))
             }
-            NodeKind::Sink(..) => manifest.sinks.contains_key(&node.name),
+            NodeKind::Sink(..) => (manifest.sinks.contains_key(&node.name), true),
         };
-        if fits {
-            known += 1;
-        } else {
-            changed.push(node.name.as_str());
+        match (is_known, is_same) {
+            (true, true) => {}
+            (true, false) => changed.push(node.name.as_str()),
+            (false, _) => added.push(node.name.as_str()),
         }
     }
-    let expected = manifest.positions.len() + manifest.operators.len() + manifest.sinks.len();
-    if changed.is_empty() && known == expected {
+    let before = manifest.positions.keys().chain(manifest.operators.keys()).chain(manifest.sinks.keys());
+    let gone = before.filter(|name| !graph.nodes().iter().any(|n| n.name == **name)).map(String::as_str).collect();
+    let parts: Vec<String> = [("changed", changed), ("new", added), ("gone", gone)]
+        .into_iter()
+        .filter(|(_, names)| !names.is_empty())
+        .map(|(what, names)| format!("{what}: {}", listed(&names)))
+        .collect();
+    if parts.is_empty() {
         return Ok(());
     }
-    const NAMED_MAX: usize = 8;
-    let more =
-        if changed.len() > NAMED_MAX { format!(" and {} more", changed.len() - NAMED_MAX) } else { String::new() };
-    changed.truncate(NAMED_MAX);
-    let which =
-        if changed.is_empty() { "something was removed".into() } else { format!("{}{more}", changed.join(", ")) };
     Err(Error::config(format!(
-        "the project has changed since epoch {} of pipeline {:?} ({which}), and its state cannot be carried over; \
-         run `sluice build --full-refresh` to make the tables anew from bronze, or give another `lake`",
-        manifest.epoch, manifest.pipeline
+        "the project has changed since epoch {} of pipeline {:?} ({}), and the rows that are there stay as the old one \
+         made them; take the change back, or begin anew with all that the sources still hold: name another folder as \
+         `lake`, or delete everything in this one (the tables and _sluice), and drop its tables in databases",
+        manifest.epoch,
+        manifest.pipeline,
+        parts.join("; ")
     )))
+}
+
+fn listed(names: &[&str]) -> String {
+    let more = names.len().saturating_sub(NAMED_MAX);
+    let named = names.iter().take(NAMED_MAX).copied().collect::<Vec<_>>().join(", ");
+    if more > 0 { format!("{named} and {more} more") } else { named }
 }
 
 /// Reads all state that a manifest names.

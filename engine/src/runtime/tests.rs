@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::future::{BoxFuture, FutureExt, ready};
+
 use crate::checkpoint::MemoryStore;
 use crate::error::Result;
-use crate::graph::{Graph, Input};
-use crate::runtime::{NoObserver, RunConfig, Summary, claim, run};
-use crate::testing::{CountingSource, MemoryTable, SumByKey};
+use crate::graph::{Exchange, Graph, Input};
+use crate::runtime::{Committed, NoObserver, Observer, RunConfig, Summary, claim, run};
+use crate::testing::{Begun, CountingSource, FailsDuringCommit, MemoryTable, SlowCommitter, SumByKey};
 
 const KEYS: i64 = 97;
 
@@ -33,11 +35,14 @@ impl Lake {
     }
 
     fn run(&self, rows: i64, config: RunConfig, fail_commit_at: Option<u64>) -> Result<Summary> {
+        self.run_graph(self.graph(rows, fail_commit_at)?, config, Box::new(NoObserver))
+    }
+
+    fn run_graph(&self, graph: Graph, config: RunConfig, observer: Box<dyn Observer>) -> Result<Summary> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-        let graph = self.graph(rows, fail_commit_at)?;
         runtime.block_on(async {
             let claim = claim(self.store.as_ref(), "p", "test").await?;
-            run(graph, claim, self.store.clone(), config, Box::new(NoObserver)).await
+            run(graph, claim, self.store.clone(), config, observer).await
         })
     }
 
@@ -118,11 +123,89 @@ fn refuses_a_changed_graph() {
     lake.run(100, config(1, 10), None).expect("first run");
     let mut graph = lake.graph(100, None).expect("the same graph");
     graph.operator("new", "v1", vec![], || Ok(Box::new(SumByKey::new()?))).expect("a new name");
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
-    let result = runtime.block_on(async {
-        let claim = claim(lake.store.as_ref(), "p", "test").await?;
-        run(graph, claim, lake.store.clone(), config(1, 10), Box::new(NoObserver)).await
-    });
-    let error = result.expect_err("another graph");
+    let error = lake.run_graph(graph, config(1, 10), Box::new(NoObserver)).expect_err("another graph");
     assert!(error.to_string().contains("the project has changed"), "{error}");
+}
+
+/// A run that fails while an epoch is being committed ends only when the commit has: what runs next has the tables alone.
+#[test]
+fn a_failed_run_waits_for_its_commit() {
+    let (lake, begun) = (Lake::default(), Begun::default());
+    let mut graph = Graph::new();
+    let told = begun.clone();
+    let numbers = graph.source("numbers", move |c| {
+        let counting = Box::new(CountingSource::new(c.clone(), 1_000_000_000, KEYS, 5));
+        Ok(Box::new(FailsDuringCommit::new(counting, told.clone())))
+    });
+    let rows = lake.rows.clone();
+    let slow = SlowCommitter::new(lake.rows.committer(None), Duration::from_millis(300), begun);
+    let input = vec![Input::forward(numbers.expect("a new name"))];
+    graph.sink("rows", input, move |_| Ok(rows.sink()), Box::new(slow)).expect("a new name");
+    let failed = lake.run_graph(graph, config(2, 8), Box::new(NoObserver)).expect_err("the source fails");
+    assert!(failed.to_string().contains("the test wants the source to fail"), "{failed}");
+    assert_eq!(lake.rows.commits(), 1, "the commit that was under way is done when the run is over");
+}
+
+/// Rows that are gathered on one worker, and shared out again behind it, give the same tables; barriers pass where a worker
+/// has no part in a stage, and state comes back on another number of workers.
+#[test]
+fn gathers_on_one_worker() {
+    let graph = |lake: &Lake, rows| {
+        let mut graph = Graph::new();
+        let numbers = graph.source("numbers", move |c| Ok(Box::new(CountingSource::new(c.clone(), rows, KEYS, 5))))?;
+        let gathered = Input { exchange: Exchange::Gather, ..Input::forward(numbers) };
+        let first = graph.operator("first", "v1", vec![gathered], || Ok(Box::new(SumByKey::new()?)))?;
+        let second = vec![Input::hash(first, vec![0])];
+        let second = graph.operator("second", "v1", second, || Ok(Box::new(SumByKey::new()?)))?;
+        let (rows, sums) = (lake.rows.clone(), lake.sums.clone());
+        let all = Input { exchange: Exchange::Gather, ..Input::forward(numbers) };
+        graph.sink("rows", vec![all], move |_| Ok(rows.sink()), lake.rows.committer(None))?;
+        graph.sink("sums", vec![Input::forward(second)], move |_| Ok(sums.sink()), lake.sums.committer(None))?;
+        Ok::<_, crate::Error>(graph)
+    };
+    let (tell, told) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let lake = Lake::default();
+        for (workers, rows) in [(3, 5_000), (2, 12_000), (4, 20_000)] {
+            let graph = graph(&lake, rows).expect("a graph");
+            lake.run_graph(graph, config(workers, 64), Box::new(NoObserver)).expect("the run ends by itself");
+            lake.check(rows);
+        }
+        let _ = tell.send(());
+    });
+    told.recv_timeout(Duration::from_secs(60)).expect("no barrier is waited for in vain, and the tables are right");
+}
+
+/// Wants one epoch, and counts those that it sees.
+struct WantsOne {
+    epochs: u64,
+    stop: crate::runtime::StopHandle,
+}
+
+impl Observer for WantsOne {
+    fn wants_epoch(&self) -> bool {
+        self.epochs == 0
+    }
+
+    fn on_committed<'a>(&'a mut self, epoch: &'a Committed) -> BoxFuture<'a, Result<()>> {
+        self.epochs += 1;
+        assert!(epoch.rows == 0 && self.epochs <= 2, "{epoch:?}");
+        assert_eq!(
+            epoch.last,
+            self.epochs == 2,
+            "the first epoch is the one that is wanted, the last that of the stop"
+        );
+        self.stop.stop();
+        ready(Ok(())).boxed()
+    }
+}
+
+/// An observer gets the epoch that it wants when no rows come, and no more than that.
+#[test]
+fn an_epoch_without_rows_when_one_is_wanted() {
+    let lake = Lake::default();
+    let config = RunConfig { until_idle: false, ..config(2, 8) };
+    let observer = WantsOne { epochs: 0, stop: config.stop.clone() };
+    let summary = lake.run_graph(lake.graph(0, None).expect("a graph"), config, Box::new(observer)).expect("a stop");
+    assert_eq!((summary.rows, summary.epoch), (0, 2));
 }

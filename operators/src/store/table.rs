@@ -6,7 +6,8 @@ use arrow::array::RecordBatch;
 use datafusion::catalog::TableProvider;
 use deltalake::delta_datafusion::TableProviderBuilder;
 use deltalake::{DeltaTable, DeltaTableError};
-use futures::TryStreamExt;
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use sluice_engine::{Error, ErrorKind, Result};
 
 use super::scan::{FileToRead, read_file};
@@ -47,21 +48,32 @@ pub async fn provider(store: &Store, path: &str) -> Result<Arc<dyn TableProvider
 /// # Errors
 /// `Config` when there is no table, otherwise as [`open_table`].
 pub async fn read_all(store: &Store, path: &str) -> Result<(u64, Vec<RecordBatch>)> {
+    let (version, rows) = read_rows(store, path).await?;
+    Ok((version, rows.try_collect().await?))
+}
+
+/// As [`read_all`], batch by batch: one file is open at a time.
+///
+/// # Errors
+/// As [`read_all`]; the stream ends with its first error.
+pub async fn read_rows(store: &Store, path: &str) -> Result<(u64, BoxStream<'static, Result<RecordBatch>>)> {
     let table = open_table(store, path).await?.ok_or_else(|| no_table(store, path))?;
     let snapshot = table.snapshot().map_err(|e| delta_error(&format!("read delta table {path}"), e))?;
     let schema = snapshot.snapshot().arrow_schema();
     let objects = table.object_store();
-    let mut batches = Vec::new();
-    for file in snapshot.log_data().iter() {
-        let file = FileToRead {
+    let files: Vec<FileToRead> = snapshot
+        .log_data()
+        .iter()
+        .map(|file| FileToRead {
             path: file.path().into_owned(),
             size_bytes: u64::try_from(file.size()).unwrap_or_default(),
             partition_values: file.partition_values_map(),
-        };
-        let rows = read_file(objects.clone(), file, schema.clone(), None).await?;
-        batches.extend(rows.try_collect::<Vec<_>>().await?);
-    }
-    Ok((snapshot.version(), batches))
+        })
+        .collect();
+    let rows = futures::stream::iter(files)
+        .then(move |file| read_file(objects.clone(), file, schema.clone(), None))
+        .try_flatten();
+    Ok((snapshot.version(), rows.boxed()))
 }
 
 fn no_table(store: &Store, path: &str) -> Error {

@@ -99,7 +99,7 @@ mod tests {
             # TYPE sluice_node_out_rows_total counter
             sluice_node_out_rows_total{node="model \"a\\b\"\nc"} 8
             sluice_node_out_rows_total{node="source.orders"} 10
-            # HELP sluice_node_state_bytes bytes of state or buffers of a node
+            # HELP sluice_node_state_bytes bytes of state or buffers of a node, on all workers
             # TYPE sluice_node_state_bytes gauge
             sluice_node_state_bytes{node="model \"a\\b\"\nc"} 512
             sluice_node_state_bytes{node="source.orders"} 0

@@ -127,7 +127,7 @@ async fn a_run_is_seen() {
 async fn status_is_json() {
     let Running { address, state, metrics, .. } = start(Limits::default());
     metrics.run().epoch.store(5, Ordering::Relaxed);
-    metrics.node("source.orders");
+    metrics.instance("source.orders", 0);
     state.set_sources(vec!["source.orders".into()]);
     let (status, body) = get(address, "/status").await;
     assert_eq!(status, "HTTP/1.1 200 OK");

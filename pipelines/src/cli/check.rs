@@ -5,8 +5,9 @@ use sluice_engine::{Error, ErrorKind};
 use sluice_operators::sink::clickhouse::check as check_clickhouse;
 use sluice_operators::source::kafka::check_topic;
 
-use super::{Failure, Outcome, ProjectDir, opened, output};
+use super::{Failure, Outcome, ProjectDir, opened, output, without_effect};
 use crate::compile::{How, Pipeline, clickhouse_config};
+use crate::lake::table_faults;
 use crate::project::SourceSettings;
 use crate::sources::kafka_config;
 
@@ -15,16 +16,18 @@ use crate::sources::kafka_config;
 pub struct CheckArgs {
     #[command(flatten)]
     project: ProjectDir,
-    /// Do not ask Kafka and ClickHouse.
+    /// Do not ask Kafka and ClickHouse, and do not look into the lake.
     #[arg(long)]
     offline: bool,
 }
 
 pub async fn check(args: CheckArgs) -> Outcome {
     let pipeline = opened::open(&args.project.project).await?;
+    without_effect::warn(&pipeline.project);
     let mut faults: Vec<Error> = Vec::new();
     if !args.offline {
         check_topics(&pipeline, &mut faults).await;
+        check_lake(&pipeline, &mut faults).await;
         check_tables(&pipeline, &mut faults).await;
     }
     if !faults.is_empty() {
@@ -63,6 +66,13 @@ async fn check_topics(pipeline: &Pipeline, faults: &mut Vec<Error>) {
             }
             Err(e) => faults.push(Error::bug("asking Kafka panicked").because(e)),
         }
+    }
+}
+
+async fn check_lake(pipeline: &Pipeline, faults: &mut Vec<Error>) {
+    match opened::lake(pipeline) {
+        Ok(store) => faults.extend(table_faults(pipeline, &store).await),
+        Err(fault) => faults.push(fault),
     }
 }
 

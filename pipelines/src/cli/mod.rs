@@ -12,11 +12,13 @@ mod simulate;
 mod status;
 mod test;
 mod watch;
+mod without_effect;
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, CommandFactory, Parser, Subcommand};
 use sluice_engine::{Error, ErrorKind};
 
 use crate::project::ProjectErrors;
@@ -103,6 +105,18 @@ impl From<ProjectErrors> for Failure {
 }
 
 type Outcome = Result<(), Failure>;
+
+/// The subcommands, each with its flags (`--project`); the flags of the program itself are at the empty name.
+pub fn commands() -> BTreeMap<String, BTreeSet<String>> {
+    let mut program = Command::command();
+    // Only then have subcommands the flags that all have.
+    program.build();
+    let flags = |command: &clap::Command| {
+        command.get_arguments().filter_map(|a| a.get_long()).map(|long| format!("--{long}")).collect()
+    };
+    let verbs = program.get_subcommands().map(|verb| (verb.get_name().to_owned(), flags(verb)));
+    verbs.chain([(String::new(), flags(&program))]).collect()
+}
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {

@@ -29,13 +29,12 @@ pub async fn query(args: QueryArgs) -> Outcome {
     let pipeline = opened::open(&args.project.project).await?;
     let store = opened::lake(&pipeline)?;
     let context = lake::lake_session(&pipeline, &store).await?;
-    let batches = lake::query(&context, &args.sql).await?;
-    let Some(first) = batches.first() else { return Ok(()) };
+    let mut rows = lake::query_rows(&context, &args.sql).await?;
     let stdout = std::io::stdout();
     let chars_max = stdout.is_terminal().then_some(TERMINAL_COLUMN_CHARS_MAX);
-    let mut writer = BatchWriter::new(stdout.lock(), first.schema(), args.format, chars_max)?;
-    for batch in &batches {
-        if writer.write(batch)?.is_break() {
+    let mut writer = BatchWriter::new(stdout.lock(), rows.schema(), args.format, chars_max)?;
+    while let Some(batch) = rows.next().await? {
+        if writer.write(&batch)?.is_break() {
             return Ok(());
         }
     }

@@ -7,7 +7,7 @@ use clap::Args;
 use sluice_engine::runtime::StopHandle;
 
 use super::watch::{self, Watch};
-use super::{Outcome, ProjectDir, opened, output, test};
+use super::{Outcome, ProjectDir, opened, output, test, without_effect};
 use crate::compile::Pipeline;
 use crate::daemon::{RunOptions, run_pipeline};
 
@@ -33,11 +33,13 @@ pub struct BuildArgs {
 
 pub async fn run(args: RunArgs) -> Outcome {
     let pipeline = opened::open(&args.project.project).await?;
+    without_effect::warn(&pipeline.project);
     run_here(pipeline, RunOptions { until_idle: args.until_idle, ..RunOptions::default() }).await
 }
 
 pub async fn build(args: BuildArgs) -> Outcome {
     let pipeline = opened::open(&args.project.project).await?;
+    without_effect::warn(&pipeline.project);
     run_here(pipeline.clone(), RunOptions { until_idle: true, ..RunOptions::default() }).await?;
     test::test_tables(&pipeline, args.select.as_deref()).await
 }
@@ -48,9 +50,15 @@ pub async fn run_here(pipeline: Arc<Pipeline>, mut options: RunOptions) -> Outco
     let started = Instant::now();
     stop_on_signals(options.stop.clone());
     let until_idle = options.until_idle;
-    if !until_idle {
-        options.health = watch::admin(&pipeline, &options.metrics)?;
-    }
+    options.health = match watch::admin(&pipeline, &options.metrics) {
+        Ok(health) => health,
+        // Who waits for the tables does not want to miss them because another run has the port.
+        Err(fault) if until_idle => {
+            output::warning(&format!("{fault}; this run goes on without it"));
+            options.health
+        }
+        Err(fault) => return Err(fault.into()),
+    };
     let watch = Watch::new(pipeline.clone(), store.clone(), options.metrics.clone());
     let shown = watch.show();
     let result = run_pipeline(pipeline, store, options, || {

@@ -4,6 +4,7 @@ use clap::Args;
 use sluice_engine::checkpoint::newest;
 
 use super::{Outcome, ProjectDir, opened, output};
+use crate::node_names;
 
 /// What the tables hold and how far the sources were read.
 #[derive(Debug, Args)]
@@ -26,9 +27,10 @@ pub async fn status(args: StatusArgs) -> Outcome {
         manifest.generation,
         store.url()
     ));
-    for (source, position) in &manifest.positions {
+    let streams = manifest.positions.iter().filter_map(|(node, at)| Some((node_names::stream_of(node)?, at)));
+    for (stream, position) in streams {
         let splits: Vec<String> = position.0.iter().map(|(split, p)| format!("{split}:{}", p.next)).collect();
-        output::say(&format!("{source:<40} {}", splits.join(" ")));
+        output::say(&format!("{stream:<40} {}", splits.join(" ")));
     }
     Ok(())
 }

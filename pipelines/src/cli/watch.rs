@@ -19,6 +19,7 @@ use crate::admin::{AdminServer, AdminState};
 use crate::compile::Pipeline;
 use crate::daemon::{Health, HealthChange};
 use crate::lake;
+use crate::node_names;
 use crate::progress::{Meter, Output, Progress, Snapshot, SourceProgress, TableProgress, Top};
 use crate::sql::op::Retractions;
 
@@ -81,7 +82,7 @@ impl Watch {
         let elapsed = self.started.elapsed();
         let nodes = self.metrics.nodes();
         let sources = self.pipeline.streams.iter().filter_map(|s| {
-            let counts = nodes.get(&format!("source/{}.{}", s.source, s.name))?;
+            let counts = nodes.get(&node_names::stream_source(s))?;
             Some(SourceProgress { name: s.name.clone(), rows: counts.rows_in, lag_rows: Some(counts.lag_rows) })
         });
         let sources: Vec<SourceProgress> = sources.collect();
@@ -144,7 +145,7 @@ impl Watch {
 pub fn admin(pipeline: &Pipeline, metrics: &Metrics) -> Result<Health> {
     let Some(settings) = &pipeline.project.settings.admin else { return Ok(Health::default()) };
     let state = AdminState::new(&pipeline.project.name, metrics.clone());
-    state.set_sources(pipeline.streams.iter().map(|s| format!("source/{}.{}", s.source, s.name)).collect());
+    state.set_sources(pipeline.streams.iter().map(node_names::stream_source).collect());
     let server = AdminServer::bind(&settings.listen, state.clone())?;
     tracing::info!("health, readiness and metrics on http://{}", server.local_addr());
     tokio::spawn(async move {

@@ -13,6 +13,7 @@ use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 use sluice_operators::decode::json::{Field, bronze_schema};
 
 use crate::project::{PartitionBy, ProjectError, Seed, SourceTable};
+use crate::sql::fingerprint;
 use crate::sql::model::lower_case;
 use crate::sql::session::spark_session;
 use crate::sql::{plan_query, types};
@@ -98,6 +99,16 @@ impl Stream {
             partition_by: if by_day { vec!["_date".into()] } else { vec![] },
             description: table.description.clone(),
         }))
+    }
+}
+
+impl Stream {
+    /// What its bronze rows depend on, as text.
+    pub fn fingerprint(&self) -> String {
+        let fields = self.fields.iter().map(|f| format!("{} {}", f.name, f.data_type));
+        let event_time = self.event_time.as_ref().map_or_else(|| "none".into(), fingerprint::of_expression);
+        let fields = fields.collect::<Vec<_>>().join(", ");
+        fingerprint::short(format!("json v1 of {} at {event_time} [{fields}]", self.topic))
     }
 }
 

@@ -11,7 +11,7 @@ use sluice_engine::runtime::{Committed, Observer};
 use sluice_engine::state::key_hash;
 use sluice_engine::{Error, Result};
 use sluice_operators::sink::clickhouse::{ClickHouseCommitter, Stamp, replace_all};
-use sluice_operators::sink::delta::{DeltaConfig, WriteMode, overwrite};
+use sluice_operators::sink::delta::{DeltaConfig, WriteMode, committed_version, overwrite};
 use sluice_operators::store::Store;
 
 use super::session::{batch_query, lake_session};
@@ -29,6 +29,8 @@ pub struct Refresher {
     store: Store,
     every: Duration,
     last: Option<Instant>,
+    /// True when an epoch is committed that the refreshed tables have not seen.
+    stale: bool,
     /// How often a model was refreshed in this run, and a checksum of what it held: equal content is not written again.
     done: BTreeMap<String, (u64, u64)>,
     started: OnStarted,
@@ -39,7 +41,37 @@ impl Refresher {
     /// Refreshes the pipeline's models; calls `started` once and `then` after each epoch.
     pub fn new(pipeline: Arc<Pipeline>, store: Store, started: OnStarted, then: OnCommitted) -> Self {
         let every = pipeline.project.settings.run.refresh;
-        Self { pipeline, store, every, last: None, done: BTreeMap::new(), started, then }
+        Self { pipeline, store, every, last: None, stale: false, done: BTreeMap::new(), started, then }
+    }
+
+    /// Looks at the start, when `epoch` is the newest committed one (0: none), whether every refreshed table is of it. If one is
+    /// not (it was never made, its last refresh failed, or the run ended before), it is refreshed also when no rows come.
+    ///
+    /// A table that did not change when it was refreshed last, or is empty, looks older than it is, and is computed once
+    /// more.
+    ///
+    /// # Errors
+    /// `Transient` when the lake is away.
+    pub async fn look(&mut self, epoch: u64) -> Result<()> {
+        for model in self.pipeline.refreshed() {
+            let seen = committed_version(&self.table(model)).await?;
+            self.stale |= seen.is_none_or(|seen| seen < epoch);
+        }
+        Ok(())
+    }
+
+    /// The model's table in the lake. Its `txn` version is the epoch that it was refreshed at.
+    fn table(&self, model: &ModelPlan) -> DeltaConfig {
+        let app_id = format!("{}/{}", self.pipeline.project.name, model.table);
+        let mut config =
+            DeltaConfig::new(self.store.clone(), &model.path, app_id, model.schema.clone(), WriteMode::Changes)
+                .partitioned_by(&model.partition_by);
+        config.description = (!model.description.is_empty()).then(|| model.description.clone());
+        config
+    }
+
+    fn is_due(&self) -> bool {
+        self.last.is_none_or(|last| last.elapsed() >= self.every)
     }
 
     async fn refresh_all(&mut self, epoch: &Committed) -> Result<()> {
@@ -50,6 +82,7 @@ impl Refresher {
             tracing::debug!(model = model.name, took = ?started.elapsed(), "refreshed");
         }
         self.last = Some(Instant::now());
+        self.stale = false;
         Ok(())
     }
 
@@ -62,15 +95,11 @@ impl Refresher {
         if count > 0 && before == sum {
             return Ok(());
         }
-        let app_id = format!("{}/{}", self.pipeline.project.name, model.table);
-        let mut config =
-            DeltaConfig::new(self.store.clone(), &model.path, app_id, model.schema.clone(), WriteMode::Changes)
-                .partitioned_by(&model.partition_by);
-        config.description = (!model.description.is_empty()).then(|| model.description.clone());
-        overwrite(&config, epoch.epoch, rows.iter().cloned().map(Ok)).await?;
+        // The lake comes last: its epoch says that the refresh is done, also to the next start.
         if model.clickhouse {
-            self.refill_clickhouse(model, epoch, rows, count).await?;
+            self.refill_clickhouse(model, epoch, rows.clone(), count).await?;
         }
+        overwrite(&self.table(model), epoch.epoch, rows.into_iter().map(Ok)).await?;
         self.done.insert(model.table.clone(), (count + 1, sum));
         Ok(())
     }
@@ -107,9 +136,14 @@ impl Observer for Refresher {
         (self.started)();
     }
 
+    fn wants_epoch(&self) -> bool {
+        self.stale && self.is_due()
+    }
+
     fn on_committed<'a>(&'a mut self, epoch: &'a Committed) -> BoxFuture<'a, Result<()>> {
         async move {
-            if epoch.last || self.last.is_none_or(|l| l.elapsed() >= self.every) {
+            self.stale = self.pipeline.refreshed().next().is_some();
+            if epoch.last || self.is_due() {
                 self.refresh_all(epoch).await?;
             }
             (self.then)(epoch);

@@ -2,20 +2,22 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::catalog::TableProvider;
 use datafusion::common::TableReference;
 use datafusion::datasource::empty::EmptyTable;
+use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::{DataFrame, SessionContext};
+use futures::TryStreamExt;
 use sluice_engine::{Error, Result};
 use sluice_operators::store::{OWN_FOLDER, Store, open_table, provider};
 
 use crate::compile::Pipeline;
 use crate::sql::model::{exact_column, lower_case, plain};
+use crate::sql::plan_query;
 use crate::sql::session::spark_session;
-use crate::sql::{PlannedModel, plan_query};
 
 /// The layer in which sluice's own tables (rejects) are found by SQL.
 const OWN_LAYER: &str = "sluice";
@@ -82,13 +84,53 @@ fn sql_failed(e: &datafusion::error::DataFusionError) -> Error {
     Error::data(plain(e))
 }
 
-/// The rows of a query (any SQL that a model could be), in the types that tables store.
+/// The rows of a query as they come.
+pub struct Rows {
+    schema: SchemaRef,
+    stream: SendableRecordBatchStream,
+}
+
+impl Rows {
+    /// Its columns, in the types that tables store.
+    pub fn schema(&self) -> SchemaRef {
+        self.schema.clone()
+    }
+
+    /// The next rows; none at the end.
+    ///
+    /// # Errors
+    /// `Data` when the query fails on its way.
+    pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
+        let Some(batch) = self.stream.try_next().await.map_err(|e| sql_failed(&e))? else { return Ok(None) };
+        let columns = batch.columns().iter().zip(self.schema.fields()).map(|(c, f)| cast(c, f.data_type()));
+        let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
+        let options = RecordBatchOptions::new().with_row_count(Some(batch.num_rows()));
+        Ok(Some(RecordBatch::try_new_with_options(self.schema(), columns, &options)?))
+    }
+}
+
+/// Begins a query (any SQL that a model could be).
 ///
 /// # Errors
-/// `Config` with the words of parser or planner; `Data` when it fails while it runs.
-pub async fn query(context: &SessionContext, sql: &str) -> Result<Vec<RecordBatch>> {
+/// `Config` with the words of parser or planner; `Data` when it cannot begin.
+pub async fn query_rows(context: &SessionContext, sql: &str) -> Result<Rows> {
     let planned = plan_query(context, sql).await.map_err(|e| Error::config(e.message))?;
-    collect(context, planned).await
+    let frame = DataFrame::new(context.state(), planned.plan);
+    let stream = frame.execute_stream().await.map_err(|e| sql_failed(&e))?;
+    Ok(Rows { schema: planned.schema, stream })
+}
+
+/// All rows of a query (any SQL that a model could be), in the types that tables store.
+///
+/// # Errors
+/// As [`query_rows`], and when it fails on its way.
+pub async fn query(context: &SessionContext, sql: &str) -> Result<Vec<RecordBatch>> {
+    let mut rows = query_rows(context, sql).await?;
+    let mut batches = Vec::new();
+    while let Some(batch) = rows.next().await? {
+        batches.push(batch);
+    }
+    Ok(batches)
 }
 
 /// The rows of a model by its SQL, as a batch over what its inputs hold.
@@ -103,15 +145,4 @@ pub async fn batch_query(context: &SessionContext, sql: &str, schema: &SchemaRef
         Ok(RecordBatch::try_new(schema.clone(), columns)?)
     };
     batches.into_iter().map(typed).collect()
-}
-
-async fn collect(context: &SessionContext, planned: PlannedModel) -> Result<Vec<RecordBatch>> {
-    let frame = DataFrame::new(context.state(), planned.plan);
-    let batches = frame.collect().await.map_err(|e| sql_failed(&e))?;
-    let named = |batch: RecordBatch| {
-        let columns = batch.columns().iter().zip(planned.schema.fields()).map(|(c, f)| cast(c, f.data_type()));
-        let columns = columns.collect::<std::result::Result<Vec<_>, _>>()?;
-        Ok(RecordBatch::try_new(planned.schema.clone(), columns)?)
-    };
-    batches.into_iter().map(named).collect()
 }

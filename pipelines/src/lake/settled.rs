@@ -5,10 +5,11 @@ use std::collections::HashSet;
 use datafusion::arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::{cast, filter_record_batch};
 use datafusion::arrow::row::{RowConverter, SortField};
-use futures::future::{BoxFuture, FutureExt};
+use futures::TryStreamExt;
+use futures::future::{BoxFuture, FutureExt, ready};
 use sluice_engine::{Error, Result};
 use sluice_operators::sink::clickhouse::Settled;
-use sluice_operators::store::{Store, read_all};
+use sluice_operators::store::{Store, read_rows};
 
 /// Reads the rows of keys from a Delta table. At start the table stands at the newest committed epoch.
 pub struct DeltaSettled {
@@ -43,8 +44,12 @@ impl DeltaSettled {
 impl Settled for DeltaSettled {
     fn rows<'a>(&'a mut self, _epoch: u64, keys: RecordBatch) -> BoxFuture<'a, Result<Vec<RecordBatch>>> {
         async move {
-            let (_, batches) = read_all(&self.store, &self.path).await?;
-            batches.iter().map(|b| self.pick(b, &keys)).collect()
+            // Only what is wanted is kept of the table.
+            let (_, rows) = read_rows(&self.store, &self.path).await?;
+            rows.and_then(|batch| ready(self.pick(&batch, &keys)))
+                .try_filter(|picked| ready(picked.num_rows() > 0))
+                .try_collect()
+                .await
         }
         .boxed()
     }

@@ -207,42 +207,4 @@ impl Op {
             _ => self.inputs().into_iter().flat_map(Op::tables).collect(),
         }
     }
-
-    /// What its state depends on, as text: state is restored only into an equal operator.
-    pub fn fingerprint(&self) -> String {
-        let schema = |s: &SchemaRef| {
-            s.fields().iter().map(|f| format!("{} {}", f.name(), f.data_type())).collect::<Vec<_>>().join(", ")
-        };
-        match self {
-            Op::Aggregate { spec, .. } => {
-                let calls: Vec<String> = spec
-                    .calls
-                    .iter()
-                    .map(|c| {
-                        let text = |e: &Option<Arc<dyn PhysicalExpr>>| e.as_ref().map(ToString::to_string);
-                        format!("{:?}({:?}) filter {:?}", c.kind, text(&c.argument), text(&c.filter))
-                    })
-                    .collect();
-                format!(
-                    "aggregate v1 [{}] append_only={} to [{}]",
-                    calls.join(", "),
-                    spec.append_only,
-                    schema(&spec.schema)
-                )
-            }
-            Op::Dedupe { spec, .. } => {
-                format!("dedupe v1 keys={:?} order={:?} of [{}]", spec.keys, spec.order, schema(&spec.schema))
-            }
-            Op::Join { spec, .. } => format!(
-                "join v1 {:?} {:?}={:?} if {:?} of [{}] and [{}]",
-                spec.kind,
-                spec.left_keys,
-                spec.right_keys,
-                spec.residual.as_ref().map(ToString::to_string),
-                schema(&spec.left),
-                schema(&spec.right)
-            ),
-            _ => String::new(),
-        }
-    }
 }

@@ -7,9 +7,9 @@
 pub mod clickhouse;
 pub mod hdfs;
 mod home;
-mod http;
+pub mod http;
 pub mod kafka;
-mod ports;
+pub mod ports;
 mod process;
 
 pub use clickhouse::ClickHouse;

@@ -3,6 +3,7 @@
 //! The rules read text and Cargo's own view of the packages; they are applied by `suite/tidy.rs`, which also shows that
 //! each can fail.
 
+pub mod commands;
 pub mod dependencies;
 pub mod imports;
 mod lexer;

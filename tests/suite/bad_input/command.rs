@@ -17,7 +17,7 @@ fn binary() -> &'static PathBuf {
 }
 
 /// Runs `sluice`; its exit status, what it wrote to stdout, and to stderr.
-fn sluice(arguments: &[&str]) -> (Option<i32>, String, String) {
+pub fn sluice(arguments: &[&str]) -> (Option<i32>, String, String) {
     let arguments: Vec<String> = arguments.iter().map(|a| (*a).to_owned()).collect();
     let mut command = Command::new(binary());
     command.args(arguments).env_remove("SLUICE_LOG").env_remove("RUST_LOG").stdin(Stdio::null());
@@ -27,7 +27,7 @@ fn sluice(arguments: &[&str]) -> (Option<i32>, String, String) {
 }
 
 #[track_caller]
-fn ends_with(status: i32, arguments: &[&str], words: &[&str]) {
+pub fn ends_with(status: i32, arguments: &[&str], words: &[&str]) {
     let (code, out, err) = sluice(arguments);
     assert_eq!(code, Some(status), "{arguments:?}\n{out}\n{err}");
     says(if status == 0 { &out } else { &err }, words);
@@ -67,22 +67,6 @@ fn wrong_or_away() {
     let shop = Shop::new().kafka(&brokers, "orders");
     ends_with(1, &["check", "--project", &shop.dir()], &["error: kafka brokers ", &brokers, "check that they run"]);
     ends_with(0, &["check", "--offline", "--project", &shop.dir()], &["ok: 1 streams", "1 models"]);
-}
-
-/// `check` finds a topic that is not there; the project is wrong then.
-#[test]
-fn check_finds_a_missing_topic() -> anyhow::Result<()> {
-    let kafka = sluice_tests::services::Kafka::shared()?;
-    let shop = Shop::new().kafka(&kafka.brokers(), "bad-unchecked");
-    let dir = shop.dir();
-    ends_with(
-        2,
-        &["check", "--project", &dir],
-        &["error: kafka topic \"bad-unchecked\" does not exist", "create: true"],
-    );
-    kafka.create_topic("bad-unchecked", 1)?;
-    ends_with(0, &["check", "--project", &dir], &["ok: 1 streams"]);
-    Ok(())
 }
 
 /// 0: what can be done is done; 1: a data test that fails, and nothing less.

@@ -3,11 +3,15 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+mod changed;
 mod command;
 mod project;
 mod records;
 mod servers;
 mod shop;
+
+pub use command::sluice;
+pub use shop::Shop;
 
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread;

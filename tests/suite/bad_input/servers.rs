@@ -10,6 +10,7 @@ use sluice_engine::ErrorKind;
 use sluice_pipelines::daemon::{Health, HealthChange, RunOptions};
 use sluice_tests::services::{ClickHouse, Kafka};
 
+use super::command::ends_with;
 use super::says;
 use super::shop::{Shop, nobody};
 
@@ -37,6 +38,22 @@ fn no_name_for_a_topic() -> anyhow::Result<()> {
     let error = Shop::new().kafka(&Kafka::shared()?.brokers(), "no such topic").run().expect_err("it is no name");
     assert_eq!(error.kind(), ErrorKind::Config, "{error}");
     says(&error.to_string(), &["\"no such topic\"", "no name for a kafka topic", "letters, digits"]);
+    Ok(())
+}
+
+/// `check` finds a topic that is not there; the project is wrong then.
+#[test]
+fn check_finds_a_missing_topic() -> anyhow::Result<()> {
+    let kafka = Kafka::shared()?;
+    let shop = Shop::new().kafka(&kafka.brokers(), "bad-unchecked");
+    let dir = shop.dir();
+    ends_with(
+        2,
+        &["check", "--project", &dir],
+        &["error: kafka topic \"bad-unchecked\" does not exist", "create: true"],
+    );
+    kafka.create_topic("bad-unchecked", 1)?;
+    ends_with(0, &["check", "--project", &dir], &["ok: 1 streams"]);
     Ok(())
 }
 

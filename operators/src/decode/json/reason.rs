@@ -15,7 +15,7 @@ pub enum RejectReason {
     #[error("the message is empty")]
     Empty,
     /// The payload is larger than the decoder takes.
-    #[error("the record has {bytes} bytes, more than record_bytes_max = {bytes_max}")]
+    #[error("the record has {bytes} bytes, more than the {bytes_max} that are decoded")]
     TooLarge {
         /// Size of the payload.
         bytes: usize,

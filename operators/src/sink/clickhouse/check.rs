@@ -218,14 +218,13 @@ fn unwrapped(key: &str) -> &str {
 
 /// Only missing columns can be repaired in place, and only when nothing else differs.
 fn differs(target: &Target, differences: &[String], repairs: &[String]) -> Error {
-    let mut way_out = format!("run DROP TABLE {} and then `sluice maintain --refill`", target.rows_name());
-    if repairs.len() == differences.len() {
-        way_out = format!(
-            "run {} (old rows have no value there until they change), or {}",
-            repairs.join("; "),
-            &way_out[4..]
-        );
-    }
+    let anew =
+        format!("run DROP TABLE {} and start on a new `lake`, from which it is filled again", target.rows_name());
+    let way_out = if repairs.len() == differences.len() {
+        format!("run {} (old rows have no value there until they change), or {anew}", repairs.join("; "))
+    } else {
+        format!("change the model back, or {anew}")
+    };
     Error::config(format!(
         "clickhouse table {} does not fit model {}:\n  {}\n{way_out}",
         target.shown(),

@@ -31,7 +31,7 @@ pub(super) fn create_database(target: &Target) -> String {
 }
 
 /// `allow_experimental_replacing_merge_with_cleanup` lets `OPTIMIZE ... FINAL CLEANUP` take away deleted rows for good;
-/// nothing does it by itself, because a tombstone must outlive the epoch that made it (see `maintain`).
+/// nothing does it by itself, because a tombstone must outlive the epoch that made it (see `maintain` in `refill.rs`).
 pub(super) fn create_table(target: &Target) -> String {
     let own = OWN_COLUMNS.map(|(name, kind, comment)| column_line(name, kind, comment));
     let columns: Vec<String> = target.columns.iter().map(model_line).chain(own).collect();

@@ -1,4 +1,4 @@
-//! A table filled with a whole result: what `refresh` models and `sluice maintain --refill` do.
+//! A table filled with a whole result: what `refresh` models do.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -118,8 +118,7 @@ pub async fn replace_all(config: ClickHouseConfig, stamp: Stamp, rows: Vec<Recor
     refill.finish().await
 }
 
-/// Takes away old versions and deleted rows for good, by merging the whole table: `sluice maintain`. It costs a rewrite
-/// of the table.
+/// Takes away old versions and deleted rows for good, by merging the whole table. It costs a rewrite of the table.
 ///
 /// Call it when no run is going on, or right after an epoch was committed: a deleted row must stay until the epoch that
 /// deleted it is committed, or a crash could not set it back.

@@ -55,8 +55,9 @@ pub(super) async fn refuse_later_rows(client: &Client, target: &Target, stamp: S
         return Ok(());
     }
     Err(Error::config(format!(
-        "clickhouse table {} holds rows of run {}, but this is run {} of the pipeline: the lake was made anew, or \
-         another pipeline writes there; run DROP TABLE {} and then `sluice maintain --refill`, or set another clickhouse.database in sluice.yml",
+        "clickhouse table {} holds rows of run {}, but this is run {} of the pipeline: if the lake was made anew, \
+         run DROP TABLE {} and start again, which fills it as the lake is filled; if another pipeline writes there, set another \
+         clickhouse.database in sluice.yml",
         target.shown(),
         generation_of(found),
         stamp.generation,

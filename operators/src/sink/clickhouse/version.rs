@@ -48,8 +48,8 @@ fn fits(name: &str, value: u64, bits: u32) -> Result<()> {
         return Ok(());
     }
     Err(Error::config(format!(
-        "{name} {value} does not fit into the {bits} bits that clickhouse's _version has for it; drop the __rows tables, \
-         start the pipeline on a new lake (or clear its counters), and fill clickhouse again with `sluice maintain --refill`"
+        "{name} {value} does not fit into the {bits} bits that clickhouse's _version has for it; drop the __rows tables \
+         and start the pipeline on a new `lake`, from which they are filled again"
     )))
 }
 

@@ -96,7 +96,7 @@ impl DeltaCommitter {
         Ok(self.log.append(vec![Action::Metadata(metadata)], operation, None, HashMap::new()).await)
     }
 
-    fn schema_change(&self) -> Result<SchemaChange> {
+    pub(super) fn schema_change(&self) -> Result<SchemaChange> {
         let state = self.log.state().ok_or_else(|| Error::bug("a table that is not there is compared"))?;
         Ok(compare(&self.schema.delta, &table_schema(state)?))
     }

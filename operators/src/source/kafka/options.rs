@@ -27,7 +27,7 @@ const RECONNECT_BACKOFF_MS_MAX: u32 = 2_000;
 const RESERVED: [(&str, &str); 8] = [
     ("bootstrap.servers", "set `brokers` instead"),
     ("metadata.broker.list", "set `brokers` instead"),
-    ("group.id", "set `group_id` instead"),
+    ("group.id", "the group has the name of the pipeline"),
     ("enable.auto.commit", "positions are kept in sluice's own manifests"),
     ("enable.auto.offset.store", "positions are kept in sluice's own manifests"),
     ("auto.offset.reset", "set `on_lost_offsets` instead"),
@@ -140,7 +140,7 @@ mod tests {
         assert_eq!((options.get("queued.min.messages"), options.get("client.id")), (Some("7"), Some("mine")));
         c.connection.options.insert("group.id".into(), "g".into());
         let e = consumer_options(&c, "c").unwrap_err();
-        assert_eq!(e.to_string(), "kafka.options: `group.id` cannot be set: set `group_id` instead");
+        assert_eq!(e.to_string(), "kafka.options: `group.id` cannot be set: the group has the name of the pipeline");
     }
 
     /// An option that librdkafka does not know is named, and its value is not shown.

@@ -129,7 +129,7 @@ fn judge_remote(class: &str) -> (What, Option<&'static str>) {
             (What::Other, Some("this namenode is standby; write hdfs://<nameservice>/... and set HADOOP_CONF_DIR"))
         }
         "DSQuotaExceededException" | "NSQuotaExceededException" => {
-            (What::Other, Some("the folder's quota is used up; raise it, or let `sluice maintain` make room"))
+            (What::Other, Some("the folder's quota is used up; raise it, or take away what nobody needs"))
         }
         _ => (What::Other, None),
     }

@@ -29,7 +29,7 @@ fn record_bytes_max() {
     let mut decoder = decoder(&[("s", Utf8)]).with_record_bytes_max(10);
     decoder.decode(Some(br#"{"s":"ab"}"#)).unwrap();
     let reason = decoder.decode(Some(br#"{"s":"abc"}"#)).unwrap_err();
-    assert_eq!(reason.to_string(), "the record has 11 bytes, more than record_bytes_max = 10");
+    assert_eq!(reason.to_string(), "the record has 11 bytes, more than the 10 that are decoded");
 }
 
 /// Shows that a full batch refuses the next record for no fault of its own, and takes it after `finish`.

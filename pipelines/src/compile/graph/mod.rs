@@ -1,0 +1,164 @@
+//! A pipeline to the engine's graph: the one place where parts are wired.
+
+mod sinks;
+mod steps;
+
+use std::collections::BTreeMap;
+
+use datafusion::arrow::array::RecordBatch;
+use datafusion::arrow::datatypes::SchemaRef;
+use sluice_engine::graph::{Exchange, Graph, Input, NodeId};
+use sluice_engine::{Operator, Result, SourceContext};
+use sluice_operators::decode::json::{DECODED, DecodeJson, DecodeSpec, REJECTED, rejects_schema};
+use sluice_operators::sink::delta::WriteMode;
+use sluice_operators::source::constant::ConstantSource;
+use sluice_operators::store::{OWN_FOLDER, Store};
+use sluice_operators::transform::union::Union;
+
+pub use self::sinks::clickhouse_config;
+use super::plan::{How, ModelPlan, Pipeline};
+use super::streams::Stream;
+use crate::sources::Sources;
+use crate::sql::fingerprint;
+use crate::sql::op::{Op, Retractions};
+
+/// What building a graph needs beside the pipeline.
+pub struct GraphContext {
+    /// The lake.
+    pub store: Store,
+    /// Which start of the pipeline this is.
+    pub generation: u64,
+    /// The runtime for everything asynchronous.
+    pub runtime: tokio::runtime::Handle,
+}
+
+/// A table's rows inside the graph.
+#[derive(Debug, Clone, Copy)]
+struct Output {
+    node: NodeId,
+    port: usize,
+}
+
+impl Output {
+    fn input(self, exchange: Exchange) -> Input {
+        Input { from: self.node, port: self.port, exchange }
+    }
+}
+
+/// Builds the graph of a pipeline.
+///
+/// # Errors
+/// `Config` when a source or a table cannot be what the project says.
+pub fn build_graph(pipeline: &Pipeline, context: &GraphContext) -> Result<Graph> {
+    let mut wiring = Wiring { pipeline, context, graph: Graph::new(), tables: BTreeMap::new() };
+    wiring.streams()?;
+    wiring.seeds()?;
+    for model in pipeline.models.values() {
+        wiring.model(model)?;
+    }
+    Ok(wiring.graph)
+}
+
+struct Wiring<'a> {
+    pipeline: &'a Pipeline,
+    context: &'a GraphContext,
+    graph: Graph,
+    tables: BTreeMap<String, Output>,
+}
+
+impl Wiring<'_> {
+    fn streams(&mut self) -> Result<()> {
+        let sources = Sources::of(&self.pipeline.project)?;
+        let mut rejects = Vec::new();
+        for stream in &self.pipeline.streams {
+            let build = sources.factory(stream)?;
+            let source = self.graph.source(format!("source/{}.{}", stream.source, stream.name), build)?;
+            let decoded = self.decode(stream, source)?;
+            rejects.push(Output { node: decoded.node, port: REJECTED }.input(Exchange::Forward));
+            self.tables.insert(stream.table.clone(), decoded);
+            let table =
+                self.delta(&stream.path, &stream.table, stream.schema.clone(), WriteMode::Append, &stream.description);
+            self.delta_sink(&stream.table, table.partitioned_by(&stream.partition_by), decoded)?;
+        }
+        let path = format!("{OWN_FOLDER}/rejects");
+        let about = "records that could not be decoded, with their bytes, position and reason";
+        let table = self.delta(&path, "rejects", rejects_schema(), WriteMode::Append, about);
+        self.add_delta_sink("rejects", table, rejects)
+    }
+
+    fn decode(&mut self, stream: &Stream, source: NodeId) -> Result<Output> {
+        let spec = DecodeSpec {
+            stream: stream.name.clone(),
+            fields: stream.fields.clone(),
+            event_time: stream.event_time.clone(),
+        };
+        let name = format!("decode/{}", stream.table);
+        let fingerprint = stream.fingerprint();
+        let build = move || Ok(Box::new(DecodeJson::new(spec.clone())?) as _);
+        let node = self.operator(name, fingerprint, vec![Input::forward(source)], build)?;
+        Ok(Output { node, port: DECODED })
+    }
+
+    fn seeds(&mut self) -> Result<()> {
+        for seed in &self.pipeline.seeds {
+            let node = self.constant(&format!("seed/{}", seed.table), seed.rows.clone())?;
+            self.tables.insert(seed.table.clone(), node);
+            let table = self.delta(&seed.path, &seed.table, seed.rows.schema(), WriteMode::Append, &seed.description);
+            self.delta_sink(&seed.table, table, node)?;
+        }
+        Ok(())
+    }
+
+    /// Rows that are known. A source has no fingerprint, so they pass through an operator that has theirs.
+    fn constant(&mut self, name: &str, rows: RecordBatch) -> Result<Output> {
+        let (fingerprint, schema) = (fingerprint::of_rows(&rows), rows.schema());
+        let build = move |c: &SourceContext| Ok(Box::new(ConstantSource::new(rows.clone(), c.clone())) as _);
+        let source = self.graph.source(name, build)?;
+        let build = move || Ok(Box::new(Union::new(schema.clone())) as _);
+        let node = self.operator(format!("{name}:rows"), fingerprint, vec![Input::forward(source)], build)?;
+        Ok(Output { node, port: 0 })
+    }
+
+    fn model(&mut self, model: &ModelPlan) -> Result<()> {
+        let How::Stream(op) = &model.how else { return Ok(()) };
+        let output = self.op(op, &model.table)?;
+        let output = self.named_as(output, op, &model.schema, &model.table)?;
+        self.tables.insert(model.table.clone(), output);
+        let mode = match model.retractions {
+            Retractions::None => WriteMode::Append,
+            Retractions::Rare => WriteMode::Changes,
+            Retractions::Frequent => WriteMode::Upsert,
+        };
+        let table = self.delta(&model.path, &model.table, model.schema.clone(), mode, &model.description);
+        let table = table.partitioned_by(&model.partition_by).keyed_by(&model.key);
+        self.delta_sink(&model.table, table, output)?;
+        if model.clickhouse { self.clickhouse_sink(model, output) } else { Ok(()) }
+    }
+
+    /// The model's own column names, on rows that have the plan's. A model that is another table as it stands has a node
+    /// here too: it must be noticed when it becomes yet another one.
+    fn named_as(&mut self, output: Output, op: &Op, to: &SchemaRef, table: &str) -> Result<Output> {
+        if op.schema() == *to && !matches!(op, Op::Scan { .. }) {
+            return Ok(output);
+        }
+        let fingerprint = fingerprint::short(format!("names v1 [{}]", fingerprint::of_schema(to)));
+        let to = to.clone();
+        let build = move || Ok(Box::new(Union::new(to.clone())) as _);
+        let node =
+            self.operator(format!("{table}/names"), fingerprint, vec![output.input(Exchange::Forward)], build)?;
+        Ok(Output { node, port: 0 })
+    }
+
+    /// Adds an operator. What it reads is part of its fingerprint: it may be the same over another table.
+    fn operator(
+        &mut self,
+        name: String,
+        fingerprint: String,
+        inputs: Vec<Input>,
+        build: impl Fn() -> Result<Box<dyn Operator>> + Send + Sync + 'static,
+    ) -> Result<NodeId> {
+        let read = inputs.iter().map(|i| format!("{}:{}", self.graph.nodes()[i.from.0].name, i.port));
+        let fingerprint = format!("{fingerprint} reads {}", read.collect::<Vec<_>>().join(", "));
+        self.graph.operator(name, fingerprint, inputs, build)
+    }
+}
