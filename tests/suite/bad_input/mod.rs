@@ -5,6 +5,7 @@
 
 mod changed;
 mod command;
+mod expressions;
 mod project;
 mod records;
 mod servers;
