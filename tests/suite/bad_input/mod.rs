@@ -8,6 +8,7 @@ mod command;
 mod expressions;
 mod project;
 mod records;
+mod refreshed;
 mod servers;
 mod shop;
 

@@ -121,6 +121,12 @@ impl Shop {
         within(PATIENCE_S, move || block_on(plan(dir))).err().expect("the project is wrong").to_string()
     }
 
+    /// The project's plan.
+    pub fn planned(&self) -> Arc<Pipeline> {
+        let dir = self.path("");
+        within(PATIENCE_S, move || block_on(plan(dir))).unwrap_or_else(|faults| panic!("{faults}"))
+    }
+
     /// Runs until everything is read and committed.
     pub fn run(&self) -> Result<Summary, Error> {
         self.run_with(RunOptions { until_idle: true, ..RunOptions::default() })
