@@ -33,9 +33,8 @@ pub struct CastsOfSpark {
     timestamp_micros: Arc<ScalarUDF>,
 }
 
-impl CastsOfSpark {
-    /// The rule.
-    pub fn new() -> Self {
+impl Default for CastsOfSpark {
+    fn default() -> Self {
         Self {
             text_to_bigint: Arc::new(cast::text_to_bigint()),
             unix_seconds: Arc::new(time::unix_seconds()),
@@ -43,7 +42,9 @@ impl CastsOfSpark {
             timestamp_micros: Arc::new(time::timestamp_micros()),
         }
     }
+}
 
+impl CastsOfSpark {
     fn expression(&self, expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         let (Expr::Cast(Cast { expr: inner, field }) | Expr::TryCast(TryCast { expr: inner, field })) = &expr else {
             return Ok(Transformed::no(expr));

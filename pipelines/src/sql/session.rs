@@ -52,7 +52,7 @@ fn state() -> SessionState {
         .with_default_features()
         .with_spark_features()
         .with_type_planner(Arc::new(SparkTypes))
-        .with_analyzer_rule(Arc::new(CastsOfSpark::new()))
+        .with_analyzer_rule(Arc::new(CastsOfSpark::default()))
         .with_optimizer_rules(rules);
     builder.expr_planners().get_or_insert_default().insert(0, Arc::new(SparkOperators));
     builder.scalar_functions().get_or_insert_default().extend(functions::scalar());

@@ -121,7 +121,12 @@ fn faults() {
             r#"error: expect: there is no column "spend" (there are orderId, spent, latest, label); correct the name"#
         ]],
     );
-    check("    given: []\n    expect: { rows: [] }\n", expect!["error: table 'sluice.bronze.orders' not found; give every table that the model reads, with `rows: []` if it has none"]);
+    check(
+        "    given: []\n    expect: { rows: [] }\n",
+        expect![
+            "error: table 'sluice.bronze.orders' not found; give every table that the model reads, with `rows: []` if it has none"
+        ],
+    );
 }
 
 /// The unit tests of the built-in project pass.
