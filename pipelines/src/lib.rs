@@ -11,3 +11,4 @@ pub mod project;
 pub mod sources;
 pub mod sql;
 pub mod table_text;
+pub mod unit_test;

@@ -37,12 +37,13 @@ pub async fn check(args: CheckArgs) -> Outcome {
     }
     let refreshed = pipeline.models.values().filter(|m| matches!(m.how, How::Refresh { .. })).count();
     output::say(&format!(
-        "ok: {} streams, {} seeds, {} models ({} as streams, {refreshed} by refresh), {} data tests",
+        "ok: {} streams, {} seeds, {} models ({} as streams, {refreshed} by refresh), {} data tests, {} unit tests",
         pipeline.streams.len(),
         pipeline.seeds.len(),
         pipeline.models.len(),
         pipeline.models.len() - refreshed,
-        pipeline.project.tests.len()
+        pipeline.project.tests.len(),
+        pipeline.project.unit_tests.len()
     ));
     Ok(())
 }

@@ -68,9 +68,9 @@ enum Verb {
     Plan(plan::PlanArgs),
     /// Keep every table up to date until stopped (Ctrl-C or SIGTERM commits and ends).
     Run(run::RunArgs),
-    /// Bring every table up to date once, run the data tests, and end.
+    /// Bring every table up to date once, run the tests, and end.
     Build(run::BuildArgs),
-    /// Run the project's data tests over the tables.
+    /// Run the project's unit tests, and its data tests over the tables.
     Test(test::TestArgs),
     /// Simulate events, to Kafka or to files.
     Simulate(simulate::SimulateArgs),

@@ -14,7 +14,9 @@ use crate::project::Project;
 pub async fn open(dir: &Path) -> Result<Arc<Pipeline>, Failure> {
     let project = Project::load(dir, |name| std::env::var(name).ok())?;
     project.warnings.iter().for_each(|w| output::warning(w));
-    Ok(Arc::new(plan_project(project).await?))
+    let pipeline = plan_project(project).await?;
+    pipeline.warnings.iter().for_each(|w| output::warning(w));
+    Ok(Arc::new(pipeline))
 }
 
 /// The lake of a project. A relative folder is below the project's.

@@ -21,7 +21,7 @@ pub struct RunArgs {
     until_idle: bool,
 }
 
-/// Bring every table up to date once, run the data tests, and end.
+/// Bring every table up to date once, run the tests, and end.
 #[derive(Debug, Args)]
 pub struct BuildArgs {
     #[command(flatten)]
@@ -41,7 +41,7 @@ pub async fn build(args: BuildArgs) -> Outcome {
     let pipeline = opened::open(&args.project.project).await?;
     without_effect::warn(&pipeline.project);
     run_here(pipeline.clone(), RunOptions { until_idle: true, ..RunOptions::default() }).await?;
-    test::test_tables(&pipeline, args.select.as_deref()).await
+    test::run_tests(&pipeline, args.select.as_deref()).await
 }
 
 /// Runs a pipeline in this process until it ends or a signal comes, and shows how it goes.

@@ -1,6 +1,7 @@
 //! A project to a pipeline: streams, models with their strategies, and the graph that the engine runs.
 
 mod graph;
+mod placed;
 mod plan;
 mod streams;
 

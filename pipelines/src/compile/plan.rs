@@ -8,13 +8,14 @@ use datafusion::datasource::empty::EmptyTable;
 use datafusion::prelude::SessionContext;
 use indexmap::IndexMap;
 
+use super::placed::placed;
 use super::streams::{SeedTable, Stream};
 use crate::project::{Model, Project, ProjectError, ProjectErrors, select};
 use crate::sql::lower::{Tables, lower};
-use crate::sql::model::lower_case;
+use crate::sql::model::{lower_case, plain};
 use crate::sql::op::{Op, Retractions, Strategy};
-use crate::sql::plan_query;
 use crate::sql::session::spark_session;
+use crate::sql::{PlannedModel, plan_query};
 
 /// How a model is kept up to date.
 #[derive(Debug, Clone)]
@@ -79,6 +80,8 @@ pub struct Pipeline {
     pub seeds: Vec<SeedTable>,
     /// Its stored models by name, each after those that it reads.
     pub models: IndexMap<String, ModelPlan>,
+    /// What a user should know, and that stops nothing.
+    pub warnings: Vec<String>,
 }
 
 impl Pipeline {
@@ -124,7 +127,7 @@ pub async fn plan_project(project: Project) -> Result<Pipeline, ProjectErrors> {
     if !faults.is_empty() {
         return Err(ProjectErrors(faults));
     }
-    let mut pipeline = Pipeline { project, streams, seeds, models: IndexMap::new() };
+    let mut pipeline = Pipeline { project, streams, seeds, models: IndexMap::new(), warnings: Vec::new() };
     let faults = plan_models(&mut pipeline).await;
     if faults.is_empty() { Ok(pipeline) } else { Err(ProjectErrors(faults)) }
 }
@@ -157,7 +160,8 @@ async fn plan_models(pipeline: &mut Pipeline) -> Vec<ProjectError> {
             continue;
         }
         match plan_model(model, &mut known, early.contains(&model.name)).await {
-            Ok(plan) => {
+            Ok((plan, warning)) => {
+                pipeline.warnings.extend(warning);
                 pipeline.models.insert(model.name.clone(), plan);
             }
             Err(fault) => {
@@ -190,7 +194,12 @@ impl Known {
     }
 }
 
-async fn plan_model(model: &Model, known: &mut Known, clickhouse: bool) -> Result<ModelPlan, ProjectError> {
+/// The model's plan, and a warning when its author may not expect it.
+async fn plan_model(
+    model: &Model,
+    known: &mut Known,
+    clickhouse: bool,
+) -> Result<(ModelPlan, Option<String>), ProjectError> {
     let fault = |what: String, way_out: &str| ProjectError {
         file: model.path.clone(),
         line: None,
@@ -225,20 +234,26 @@ async fn plan_model(model: &Model, known: &mut Known, clickhouse: bool) -> Resul
         ));
     }
     let of_table = |t: &str| known.retractions.get(t).copied().unwrap_or(Retractions::Frequent);
-    let (how, retractions) = match lower(&planned.plan, &known.tables) {
-        Ok(op) => {
-            let retractions = op.retractions(&of_table);
-            (How::Stream(op), retractions)
-        }
-        Err(reason) => (How::Refresh { reason: reason.to_string() }, Retractions::Frequent),
+    let how = how(&planned, known).await.map_err(|e| {
+        fault(format!("model {:?} cannot be run: {e}", model.name), "write what is named in another way")
+    })?;
+    let retractions = match &how {
+        How::Stream(op) => op.retractions(&of_table),
+        How::Refresh { .. } => Retractions::Frequent,
     };
+    let warning = planned.changing.as_ref().map(|function| {
+        format!(
+            "{}: model {:?} is refreshed by a full query on a timer, because {function}() has another value each time",
+            model.path, model.name
+        )
+    });
     let table = format!("{}.{}", model.schema, model.alias).to_lowercase();
     let append_only = match &how {
         How::Stream(op) => Some(op.append_only()),
         How::Refresh { .. } => None,
     };
     known.add(&table, &schema, append_only, retractions);
-    Ok(ModelPlan {
+    let plan = ModelPlan {
         name: model.name.clone(),
         file: model.path.clone(),
         path: format!("{}/{}", model.schema, model.alias),
@@ -252,31 +267,25 @@ async fn plan_model(model: &Model, known: &mut Known, clickhouse: bool) -> Resul
         sql: model.sql.clone(),
         description: model.description.clone(),
         column_descriptions: model.columns.iter().map(|c| (c.name.clone(), c.description.clone())).collect(),
-    })
-}
-
-/// The parser's message, and the line of the model's file at which it stopped. The message's own place is one of the
-/// rendered SQL: it gives way to the file's line, or to the rendered text when that line is none of the file.
-fn placed(raw: &str, rendered: &str, message: &str) -> (String, Option<usize>) {
-    let Some((said, place)) = message.split_once(" at Line: ") else { return (message.to_owned(), None) };
-    let number: String = place.chars().take_while(char::is_ascii_digit).collect();
-    let index = number.parse::<usize>().ok().and_then(|number| number.checked_sub(1));
-    let Some(text) = index.and_then(|index| rendered.lines().nth(index)) else { return (message.to_owned(), None) };
-    match line_of(raw, rendered, index.unwrap_or_default(), text.trim()) {
-        Some(line) => (said.to_owned(), Some(line)),
-        None => (format!("{said} in `{}` (as it was rendered)", text.trim()), None),
-    }
-}
-
-/// The line of the file that line `index` (from 0) of the rendered SQL was, `text`: the first of that text stays the first,
-/// if rendering has left as many of them as there were.
-fn line_of(raw: &str, rendered: &str, index: usize, text: &str) -> Option<usize> {
-    let same = |sql: &str| -> Vec<usize> {
-        sql.lines().enumerate().filter(|(_, line)| line.trim() == text).map(|(at, _)| at).collect()
     };
-    let (of_file, of_rendered) = (same(raw), same(rendered));
-    let nth = of_rendered.iter().position(|at| *at == index)?;
-    (of_file.len() == of_rendered.len()).then(|| of_file[nth] + 1)
+    Ok((plan, warning))
+}
+
+/// As a stream when that can be, or else by full queries.
+///
+/// # Errors
+/// In words, when neither can be.
+async fn how(planned: &PlannedModel, known: &Known) -> Result<How, String> {
+    let reason = match &planned.changing {
+        Some(function) => format!("{function}(), which has another value each time"),
+        None => match lower(&planned.plan, &known.tables) {
+            Ok(op) => return Ok(How::Stream(op)),
+            Err(reason) => reason.to_string(),
+        },
+    };
+    // A plan that cannot be executed would fail at the first refresh, after everything else has run.
+    let executable = known.context.state().create_physical_plan(&planned.plan).await;
+    executable.map(|_| How::Refresh { reason }).map_err(|e| plain(&e))
 }
 
 fn clickhouse_models(project: &Project) -> Result<BTreeSet<String>, ProjectError> {

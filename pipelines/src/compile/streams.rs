@@ -120,6 +120,9 @@ async fn event_time(text: &str, schema: &SchemaRef) -> Result<Arc<dyn PhysicalEx
     context.register_table("stream", table).map_err(|e| e.to_string())?;
     let sql = format!("select cast({text} as timestamp) as event_time from stream");
     let planned = plan_query(&context, &sql).await.map_err(|e| e.to_string())?;
+    if let Some(function) = planned.changing {
+        return Err(format!("{function}() has another value each time, and the event time must not"));
+    }
     let LogicalPlan::Projection(projection) = &planned.plan else {
         return Err(format!("{text} is too simple or too complex"));
     };

@@ -3,6 +3,7 @@
 //! One way for both modes: [`session::spark_session`] parses and plans; a stream lowers the plan onto operators
 //! ([`lower`]), a batch executes it. So both mean the same by construction, and tests compare them.
 
+pub mod casts;
 pub mod fingerprint;
 pub mod functions;
 pub mod lower;

@@ -4,7 +4,8 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::Column;
-use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, col};
+use datafusion::common::tree_node::{TreeNode, TreeNodeRecursion};
+use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Volatility, col};
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as DataFusionStatement;
 use datafusion::sql::sqlparser::ast::{Query, SelectItem, SetExpr, Statement};
@@ -35,6 +36,9 @@ pub struct PlannedModel {
     pub plan: LogicalPlan,
     /// The table's columns: names as the SQL wrote them, types as tables store them.
     pub schema: SchemaRef,
+    /// A function in it that has another value at each time (`now`) or at each call (`uuid`), if there is one. The plan
+    /// may hold its value of the moment.
+    pub changing: Option<String>,
 }
 
 /// Parses and plans a query over the tables that `context` knows.
@@ -48,6 +52,7 @@ pub async fn plan_query(context: &SessionContext, sql: &str) -> Result<PlannedMo
     let statement = DataFusionStatement::Statement(Box::new(Statement::Query(query)));
     let planned = context.state().statement_to_plan(statement).await;
     let plan = planned.map_err(|e| refused(&e, &written))?;
+    let changing = changing_function(&plan).map_err(|e| refused(&e, &written))?;
     let plan = as_stored(plan).map_err(|e| refused(&e, &written))?;
     let plan = context.state().optimize(&plan).map_err(|e| SqlError::new(plain(&e)))?;
     let named = |(i, f): (usize, &Arc<Field>)| {
@@ -58,7 +63,23 @@ pub async fn plan_query(context: &SessionContext, sql: &str) -> Result<PlannedMo
     if let Some(fault) = two_of_one_name(fields.iter().map(|f| f.name().to_lowercase()).collect()) {
         return Err(fault);
     }
-    Ok(PlannedModel { schema: Arc::new(Schema::new(fields)), plan })
+    Ok(PlannedModel { schema: Arc::new(Schema::new(fields)), plan, changing })
+}
+
+/// The first function whose value does not follow from its arguments. Asked before the optimizer puts in the value.
+fn changing_function(plan: &LogicalPlan) -> datafusion::error::Result<Option<String>> {
+    let mut found = None;
+    let mut of_expression = |expr: &Expr| {
+        Ok(match expr {
+            Expr::ScalarFunction(call) if call.func.signature().volatility != Volatility::Immutable => {
+                found = Some(call.func.name().to_owned());
+                TreeNodeRecursion::Stop
+            }
+            _ => TreeNodeRecursion::Continue,
+        })
+    };
+    plan.apply_with_subqueries(|node| node.apply_expressions(|expr| expr.apply(&mut of_expression)))?;
+    Ok(found)
 }
 
 /// What the planner refuses, in its words, or in better ones.

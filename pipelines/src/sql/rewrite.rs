@@ -1,5 +1,7 @@
 //! What is changed in the parsed SQL before it is planned: Spark's forms that DataFusion does not know.
 
+mod calls;
+
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::*;
@@ -51,6 +53,7 @@ impl VisitorMut for Rewriter {
                 let call = function("regexp_like", vec![(**text).clone(), (**pattern).clone()]);
                 *expr = if *negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(call) } } else { call };
             }
+            Expr::Function(call) => return calls::spark_call(call),
             _ => {}
         }
         ControlFlow::Continue(())

@@ -86,3 +86,28 @@ fn done_and_failed() {
     ends_with(1, &["test", "--project", &shop.dir()], &["error: data test nothing_is_sold failed: 1 rows"]);
     ends_with(1, &["build", "--project", &shop.dir()], &["data test nothing_is_sold failed"]);
 }
+
+/// Unit tests run before the data tests and without tables, for the models that are selected; 1 when one fails.
+#[test]
+fn unit_tests() {
+    let unit = |name: &str, spent: &str| {
+        format!(
+            "  - name: {name}\n    model: spend\n    given:\n      - input: source('shop', 'orders')\n        \
+             rows: [ {{ id: 1, amount: 2.5 }}, {{ id: 1, amount: 1.0 }} ]\n    expect:\n      \
+             rows: [ {{ id: 1, spent: {spent} }} ]\n"
+        )
+    };
+    let good = format!("unit_tests:\n{}", unit("adds_up", "3.5"));
+    let shop = Shop::new().orders("").with("models/unit.yml", &good);
+    let dir = shop.dir();
+    ends_with(0, &["test", "--project", &dir], &["unit tests: 1 passed, 0 failed", "data tests: 0 passed"]);
+    let shop = shop
+        .with("models/other.sql", "select id from {{ ref('spend') }}")
+        .with("models/unit.yml", &format!("{good}{}", unit("adds_more", "4.5")));
+    let dir = shop.dir();
+    let words =
+        ["error: unit test adds_more of model spend (models/unit.yml:9) failed: rows missing (-): 1", "- 1", "4.5"];
+    ends_with(1, &["test", "--project", &dir], &words);
+    ends_with(0, &["test", "--select", "other", "--project", &dir], &["data tests: 0 passed"]);
+    ends_with(1, &["build", "--project", &dir], &words);
+}

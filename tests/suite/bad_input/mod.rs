@@ -5,8 +5,10 @@
 
 mod changed;
 mod command;
+mod expressions;
 mod project;
 mod records;
+mod refreshed;
 mod servers;
 mod shop;
 

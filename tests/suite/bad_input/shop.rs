@@ -5,11 +5,14 @@ use std::net::TcpListener;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use arrow::array::{ArrayRef, RecordBatch};
+use arrow::util::display::{ArrayFormatter, FormatOptions};
 use sluice_engine::Error;
 use sluice_engine::runtime::Summary;
 use sluice_operators::store::Store;
 use sluice_pipelines::compile::{Pipeline, plan_project};
 use sluice_pipelines::daemon::{Health, HealthChange, RunOptions, run_pipeline};
+use sluice_pipelines::lake::{lake_session, query};
 use sluice_pipelines::project::{Project, ProjectErrors};
 use sluice_tests::readers::{self, Engine};
 use tempfile::TempDir;
@@ -118,6 +121,12 @@ impl Shop {
         within(PATIENCE_S, move || block_on(plan(dir))).err().expect("the project is wrong").to_string()
     }
 
+    /// The project's plan.
+    pub fn planned(&self) -> Arc<Pipeline> {
+        let dir = self.path("");
+        within(PATIENCE_S, move || block_on(plan(dir))).unwrap_or_else(|faults| panic!("{faults}"))
+    }
+
     /// Runs until everything is read and committed.
     pub fn run(&self) -> Result<Summary, Error> {
         self.run_with(RunOptions { until_idle: true, ..RunOptions::default() })
@@ -150,6 +159,24 @@ impl Shop {
     pub fn rows(&self, table: &str, columns: &[&str]) -> Vec<serde_json::Value> {
         let lines = readers::rows(Engine::DuckDb, &format!("{}/{table}", self.lake), columns).unwrap();
         lines.iter().map(|line| serde_json::from_str(line).unwrap()).collect()
+    }
+
+    /// The rows that sluice's own SQL gives, their values as text; `-` is NULL.
+    pub fn query(&self, sql: &str) -> Vec<String> {
+        let (dir, lake, sql) = (self.path(""), self.lake.clone(), sql.to_owned());
+        let batches = within(PATIENCE_S, move || {
+            block_on(async move {
+                let pipeline = plan(dir).await.unwrap_or_else(|faults| panic!("{faults}"));
+                let context = lake_session(&pipeline, &Store::open(&lake).unwrap()).await.unwrap();
+                query(&context, &sql).await.unwrap()
+            })
+        });
+        let options = FormatOptions::default().with_null("-");
+        let line = |batch: &RecordBatch, row| {
+            let value = |c: &ArrayRef| ArrayFormatter::try_new(c, &options).unwrap().value(row).to_string();
+            batch.columns().iter().map(value).collect::<Vec<_>>().join(" ")
+        };
+        batches.iter().flat_map(|b| (0..b.num_rows()).map(move |i| line(b, i))).collect()
     }
 }
 

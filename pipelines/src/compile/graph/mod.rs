@@ -1,5 +1,6 @@
 //! A pipeline to the engine's graph: the one place where parts are wired.
 
+mod rejects;
 mod sinks;
 mod steps;
 
@@ -9,12 +10,13 @@ use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use sluice_engine::graph::{Exchange, Graph, Input, NodeId};
 use sluice_engine::{Operator, Result, SourceContext};
-use sluice_operators::decode::json::{DECODED, DecodeJson, DecodeSpec, REJECTED, rejects_schema};
+use sluice_operators::decode::json::{DECODED, DecodeJson, DecodeSpec, REJECTED};
 use sluice_operators::sink::delta::WriteMode;
 use sluice_operators::source::constant::ConstantSource;
-use sluice_operators::store::{OWN_FOLDER, Store};
+use sluice_operators::store::Store;
 use sluice_operators::transform::union::Union;
 
+use self::rejects::Rejects;
 pub use self::sinks::clickhouse_config;
 use super::plan::{How, ModelPlan, Pipeline};
 use super::streams::Stream;
@@ -50,12 +52,14 @@ impl Output {
 /// # Errors
 /// `Config` when a source or a table cannot be what the project says.
 pub fn build_graph(pipeline: &Pipeline, context: &GraphContext) -> Result<Graph> {
-    let mut wiring = Wiring { pipeline, context, graph: Graph::new(), tables: BTreeMap::new() };
+    let mut wiring =
+        Wiring { pipeline, context, graph: Graph::new(), tables: BTreeMap::new(), rejects: Rejects::default() };
     wiring.streams()?;
     wiring.seeds()?;
     for model in pipeline.models.values() {
         wiring.model(model)?;
     }
+    wiring.rejects()?;
     Ok(wiring.graph)
 }
 
@@ -64,26 +68,23 @@ struct Wiring<'a> {
     context: &'a GraphContext,
     graph: Graph,
     tables: BTreeMap<String, Output>,
+    rejects: Rejects,
 }
 
 impl Wiring<'_> {
     fn streams(&mut self) -> Result<()> {
         let sources = Sources::of(&self.pipeline.project)?;
-        let mut rejects = Vec::new();
         for stream in &self.pipeline.streams {
             let build = sources.factory(stream)?;
             let source = self.graph.source(format!("source/{}.{}", stream.source, stream.name), build)?;
             let decoded = self.decode(stream, source)?;
-            rejects.push(Output { node: decoded.node, port: REJECTED }.input(Exchange::Forward));
+            self.rejects.add(Output { node: decoded.node, port: REJECTED }, true);
             self.tables.insert(stream.table.clone(), decoded);
             let table =
                 self.delta(&stream.path, &stream.table, stream.schema.clone(), WriteMode::Append, &stream.description);
             self.delta_sink(&stream.table, table.partitioned_by(&stream.partition_by), decoded)?;
         }
-        let path = format!("{OWN_FOLDER}/rejects");
-        let about = "records that could not be decoded, with their bytes, position and reason";
-        let table = self.delta(&path, "rejects", rejects_schema(), WriteMode::Append, about);
-        self.add_delta_sink("rejects", table, rejects)
+        Ok(())
     }
 
     fn decode(&mut self, stream: &Stream, source: NodeId) -> Result<Output> {
@@ -121,7 +122,7 @@ impl Wiring<'_> {
 
     fn model(&mut self, model: &ModelPlan) -> Result<()> {
         let How::Stream(op) = &model.how else { return Ok(()) };
-        let output = self.op(op, &model.table)?;
+        let output = self.op(op, &model.table, &model.table)?;
         let output = self.named_as(output, op, &model.schema, &model.table)?;
         self.tables.insert(model.table.clone(), output);
         let mode = match model.retractions {
@@ -159,6 +160,6 @@ impl Wiring<'_> {
     ) -> Result<NodeId> {
         let read = inputs.iter().map(|i| format!("{}:{}", self.graph.nodes()[i.from.0].name, i.port));
         let fingerprint = format!("{fingerprint} reads {}", read.collect::<Vec<_>>().join(", "));
-        self.graph.operator(name, fingerprint, inputs, build)
+        self.graph.operator(name, fingerprint::short(fingerprint), inputs, build)
     }
 }

@@ -2,10 +2,11 @@
 
 use sluice_engine::graph::Exchange;
 use sluice_engine::{Error, Result};
+use sluice_operators::decode::json::rejects_schema;
 use sluice_operators::join::equi::EquiJoin;
 use sluice_operators::transform::dedupe::Dedupe;
 use sluice_operators::transform::explode::Explode;
-use sluice_operators::transform::map::Map;
+use sluice_operators::transform::map::{FAILED, FailedSpec, Map};
 use sluice_operators::transform::union::Union;
 use sluice_operators::window::aggregate::Aggregate;
 
@@ -13,14 +14,15 @@ use super::{Output, Wiring};
 use crate::sql::op::Op;
 
 impl Wiring<'_> {
-    /// Adds an operator and, first, what it reads. `name` is stable as long as the model's plan has the same shape.
-    pub(super) fn op(&mut self, op: &Op, name: &str) -> Result<Output> {
+    /// Adds an operator of `model` (its table) and, first, what it reads. `name` is stable as long as the model's plan has
+    /// the same shape.
+    pub(super) fn op(&mut self, op: &Op, model: &str, name: &str) -> Result<Output> {
         let fingerprint = op.fingerprint();
         let inputs = op.inputs();
         let mut outputs = Vec::new();
         for (i, input) in inputs.iter().enumerate() {
             let name = if inputs.len() == 1 { format!("{name}.") } else { format!("{name}.{i}") };
-            outputs.push(self.op(input, &name)?);
+            outputs.push(self.op(input, model, &name)?);
         }
         let forward = || outputs.iter().map(|o| o.input(Exchange::Forward)).collect::<Vec<_>>();
         let node = match op {
@@ -29,10 +31,16 @@ impl Wiring<'_> {
                 return found.ok_or_else(|| Error::bug(format!("table {table} is read before it is there")));
             }
             Op::Constant { rows } => return self.constant(&format!("{name}:constant"), rows.clone()),
-            Op::Map { predicate, columns, schema, .. } => {
+            Op::Map { input, predicate, columns, schema } => {
                 let (predicate, columns, schema) = (predicate.clone(), columns.clone(), schema.clone());
-                let build = move || Ok(Box::new(Map::new(predicate.clone(), columns.clone(), schema.clone())) as _);
-                self.operator(format!("{name}:map"), fingerprint, forward(), build)?
+                let failed = FailedSpec { model: model.to_owned(), schema: rejects_schema() };
+                let build = move || {
+                    let map = Map::new(predicate.clone(), columns.clone(), schema.clone());
+                    Ok(Box::new(map.with_failed(failed.clone())) as _)
+                };
+                let node = self.operator(format!("{name}:map"), fingerprint, forward(), build)?;
+                self.rejects.add(Output { node, port: FAILED }, input.append_only());
+                node
             }
             Op::Union { schema, .. } => {
                 let schema = schema.clone();

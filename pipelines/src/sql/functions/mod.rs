@@ -1,8 +1,9 @@
 //! Functions of Spark SQL that neither DataFusion nor its Spark crate has, or has otherwise.
 
+pub(super) mod cast;
 mod concat;
 mod exact;
-mod time;
+pub(super) mod time;
 mod window;
 
 use std::sync::Arc;
@@ -11,7 +12,11 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 /// Scalar functions; they replace others of the same name.
 pub fn scalar() -> Vec<Arc<ScalarUDF>> {
-    let own = time::functions().into_iter().chain(window::functions()).chain([concat::function()]);
+    let own = time::functions().into_iter().chain(window::functions()).chain([
+        concat::function(),
+        cast::divisor(),
+        cast::text_to_bigint(),
+    ]);
     own.map(Arc::new).collect()
 }
 

@@ -14,10 +14,10 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
     vec![
         from_integer("timestamp_seconds", 1_000_000),
         from_integer("timestamp_millis", 1_000),
-        from_integer("timestamp_micros", 1),
-        to_integer("unix_seconds", 1_000_000),
+        timestamp_micros(),
+        unix_seconds(),
         to_integer("unix_millis", 1_000),
-        to_integer("unix_micros", 1),
+        unix_micros(),
         // Spark counts days of the week from Sunday = 1, Arrow from Sunday = 0.
         part("dayofweek", DatePart::DayOfWeekSunday0, 1),
         // Spark's weekday counts from Monday = 0.
@@ -32,8 +32,23 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
     ]
 }
 
+/// A timestamp from microseconds since 1970.
+pub(in crate::sql) fn timestamp_micros() -> ScalarUDF {
+    from_integer("timestamp_micros", 1)
+}
+
+/// Whole seconds since 1970.
+pub(in crate::sql) fn unix_seconds() -> ScalarUDF {
+    to_integer("unix_seconds", 1_000_000)
+}
+
+/// Microseconds since 1970.
+pub(in crate::sql) fn unix_micros() -> ScalarUDF {
+    to_integer("unix_micros", 1)
+}
+
 /// A function of one argument that works on arrays.
-fn unary(
+pub(super) fn unary(
     name: &str,
     arguments: Vec<DataType>,
     result: DataType,

@@ -17,10 +17,12 @@ use crate::sql::types::timestamp;
 pub(super) fn functions() -> Vec<ScalarUDF> {
     let start = |args: &[ColumnarValue]| {
         let (times, size) = (times(&args[0])?, micros(&args[1])?);
+        in_reach(&times, size)?;
         map(&args[0], &times, |t| window_start(t, size))
     };
     let end = |args: &[ColumnarValue]| {
         let (times, size) = (times(&args[0])?, micros(&args[1])?);
+        in_reach(&times, size)?;
         map(&args[0], &times, |t| window_start(t, size) + size)
     };
     let list = DataType::List(Arc::new(Field::new("element", timestamp(), true)));
@@ -36,6 +38,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             timestamp(),
             Arc::new(|args: &[ColumnarValue]| {
                 let (times, size) = (times(&args[0])?, micros(&args[1])?);
+                in_reach(&times, size)?;
                 map(&args[0], &times, |t| t + size)
             }),
         ),
@@ -57,6 +60,15 @@ fn micros(value: &ColumnarValue) -> Result<i64> {
     value.filter(|v| *v > 0).ok_or_else(|| DataFusionError::Plan("a window's size must be a positive constant".into()))
 }
 
+/// A window's ends must be timestamps too.
+fn in_reach(times: &TimestampMicrosecondArray, size: i64) -> Result<()> {
+    let fits = |t: i64| t.checked_sub(size).is_some() && t.checked_add(size).is_some();
+    match times.iter().flatten().find(|t| !fits(*t)) {
+        None => Ok(()),
+        Some(t) => Err(DataFusionError::Execution(format!("{t} microseconds since 1970 have no window of {size}"))),
+    }
+}
+
 fn map(like: &ColumnarValue, times: &TimestampMicrosecondArray, f: impl Fn(i64) -> i64) -> Result<ColumnarValue> {
     let result: TimestampMicrosecondArray = times.iter().map(|t| t.map(&f)).collect();
     let array: ArrayRef = Arc::new(result.with_timezone("UTC"));
@@ -68,6 +80,7 @@ fn map(like: &ColumnarValue, times: &TimestampMicrosecondArray, f: impl Fn(i64) 
 
 fn hop_lists(args: &[ColumnarValue]) -> Result<ColumnarValue> {
     let (times, size, slide) = (times(&args[0])?, micros(&args[1])?, micros(&args[2])?);
+    in_reach(&times, size)?;
     let mut starts = TimestampMicrosecondBuilder::new();
     let mut lengths = Vec::with_capacity(times.len());
     for time in times.iter() {

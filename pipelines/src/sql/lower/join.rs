@@ -4,10 +4,12 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{Field, Schema, SchemaRef};
 use datafusion::common::{DFSchema, NullEquality};
-use datafusion::logical_expr::{Expr, Join, JoinType};
+use datafusion::logical_expr::{Expr, Join, JoinType, Operator};
 use datafusion::physical_expr::PhysicalExpr;
+use datafusion::physical_expr::expressions::{BinaryExpr, Column, IsNotNullExpr, IsNullExpr, Literal, NotExpr};
 use sluice_operators::join::equi::{EquiJoinSpec, JoinKind};
 
+use super::rows::keep_if;
 use super::{Lowered, Lowering, Op, arrow_schema, column, physical, type_of, unsupported};
 
 impl Lowering<'_> {
@@ -30,7 +32,6 @@ impl Lowering<'_> {
         let (left_width, right_width) = (left.schema().fields().len(), right.schema().fields().len());
         let (left, left_keys) = with_keys(left, &left_on, join.left.schema())?;
         let (right, right_keys) = with_keys(right, &right_on, join.right.schema())?;
-        let residual = join.filter.as_ref();
         let (ls, rs) = (left.schema(), right.schema());
         for (l, r) in left_keys.iter().zip(&right_keys) {
             if ls.field(*l).data_type() != rs.field(*r).data_type() {
@@ -38,22 +39,42 @@ impl Lowering<'_> {
             }
         }
         let plain = ls.fields().len() == left_width && rs.fields().len() == right_width;
-        if residual.is_some() && !plain {
-            return unsupported("a join of expressions with a condition beside equality");
-        }
-        let residual = residual.map(|f| physical(f, &join.schema)).transpose()?;
+        let condition = join.filter.as_ref().map(|f| physical(f, &join.schema)).transpose()?;
+        // What can fail for a row is left to a filter behind the join, which knows what to do with such rows.
+        let (residual, behind) =
+            if plain && condition.as_ref().is_none_or(cannot_fail) { (condition, None) } else { (None, condition) };
         let both: Vec<Field> = ls.fields().iter().chain(rs.fields()).map(|f| f.as_ref().clone()).collect();
         let wide: SchemaRef = if plain { arrow_schema(&join.schema) } else { Arc::new(Schema::new(renamed(both))) };
         let spec =
             EquiJoinSpec { kind, left: ls.clone(), right: rs, left_keys, right_keys, residual, schema: wide.clone() };
         let joined = Op::Join { left: Box::new(left), right: Box::new(right), spec };
-        if plain {
-            return Ok(joined);
-        }
-        let own = (0..left_width).chain(ls.fields().len()..ls.fields().len() + right_width);
-        let columns = own.map(|i| column(&wide, i)).collect();
-        Ok(Op::Map { input: Box::new(joined), predicate: None, columns, schema: arrow_schema(&join.schema) })
+        let joined = if plain {
+            joined
+        } else {
+            let own = (0..left_width).chain(ls.fields().len()..ls.fields().len() + right_width);
+            let columns = own.map(|i| column(&wide, i)).collect();
+            Op::Map { input: Box::new(joined), predicate: None, columns, schema: arrow_schema(&join.schema) }
+        };
+        Ok(match behind {
+            Some(condition) => keep_if(joined, condition),
+            None => joined,
+        })
     }
+}
+
+/// Comparisons of columns and constants, and what AND, OR and NOT make of them.
+fn cannot_fail(condition: &Arc<dyn PhysicalExpr>) -> bool {
+    use Operator as O;
+    let compares = condition.downcast_ref::<BinaryExpr>().is_some_and(|b| {
+        let comparisons = [O::Eq, O::NotEq, O::Lt, O::LtEq, O::Gt, O::GtEq, O::IsDistinctFrom, O::IsNotDistinctFrom];
+        matches!(b.op(), O::And | O::Or) || comparisons.contains(b.op())
+    });
+    let is_plain = condition.downcast_ref::<Column>().is_some()
+        || condition.downcast_ref::<Literal>().is_some()
+        || condition.downcast_ref::<NotExpr>().is_some()
+        || condition.downcast_ref::<IsNullExpr>().is_some()
+        || condition.downcast_ref::<IsNotNullExpr>().is_some();
+    (compares || is_plain) && condition.children().into_iter().all(cannot_fail)
 }
 
 fn renamed(fields: Vec<Field>) -> Vec<Field> {

@@ -1,0 +1,84 @@
+//! Calls of functions that Spark has under another name or in another form.
+
+use std::ops::ControlFlow;
+
+use datafusion::sql::sqlparser::ast::*;
+
+/// Spark's names, and DataFusion's for the same function.
+const RENAMED: &[(&str, &str)] = &[
+    ("any_value", "first_value"),
+    ("curdate", "current_date"),
+    ("every", "bool_and"),
+    ("first", "first_value"),
+    ("last", "last_value"),
+    ("some", "bool_or"),
+];
+
+/// Rewrites a call in place; breaks with a message when it cannot be.
+pub(super) fn spark_call(call: &mut Function) -> ControlFlow<String> {
+    let name = call.name.to_string().to_lowercase();
+    if let Some((_, renamed)) = RENAMED.iter().find(|(spark, _)| *spark == name) {
+        call.name = ObjectName::from(vec![Ident::new(*renamed)]);
+    }
+    let done = match name.as_str() {
+        "count_if" => count_if(call),
+        "any_value" | "first" | "first_value" | "last" | "last_value" => ignore_nulls(call),
+        "session_window" => Err("session_window() is not supported; number the sessions of each key with \
+             lag(...) over (...) and sum(...) over (...), and group by that number"
+            .into()),
+        _ => Ok(()),
+    };
+    match done {
+        Ok(()) => ControlFlow::Continue(()),
+        Err(message) => ControlFlow::Break(message),
+    }
+}
+
+/// `count_if(c)` is `count(*) filter (where c)`; over a window, which takes no filter, it counts what CASE leaves.
+fn count_if(call: &mut Function) -> Result<(), String> {
+    let FunctionArguments::List(list) = &mut call.args else { return Err("count_if() needs a condition".into()) };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(condition))] = list.args.as_slice() else {
+        return Err("count_if() takes one condition".into());
+    };
+    if list.duplicate_treatment == Some(DuplicateTreatment::Distinct) {
+        return Err("count_if(distinct ...) is not supported; it is 1 or 0".into());
+    }
+    let condition = condition.clone();
+    let counted = if call.over.is_none() {
+        let both = |filter: Box<Expr>| {
+            let nested = |e: Expr| Box::new(Expr::Nested(Box::new(e)));
+            Expr::BinaryOp { left: nested(*filter), op: BinaryOperator::And, right: nested(condition.clone()) }
+        };
+        call.filter = Some(Box::new(call.filter.take().map_or_else(|| condition.clone(), both)));
+        FunctionArgExpr::Wildcard
+    } else {
+        let one = Expr::Value(Value::Number("1".into(), false).with_empty_span());
+        let when = CaseWhen { condition, result: one };
+        FunctionArgExpr::Expr(Expr::Case {
+            case_token: helpers::attached_token::AttachedToken::empty(),
+            end_token: helpers::attached_token::AttachedToken::empty(),
+            operand: None,
+            conditions: vec![when],
+            else_result: None,
+        })
+    };
+    list.args = vec![FunctionArg::Unnamed(counted)];
+    call.name = ObjectName::from(vec![Ident::new("count")]);
+    Ok(())
+}
+
+/// `first(x, true)` is `first(x) ignore nulls`.
+fn ignore_nulls(call: &mut Function) -> Result<(), String> {
+    let FunctionArguments::List(list) = &mut call.args else { return Ok(()) };
+    let [_, FunctionArg::Unnamed(FunctionArgExpr::Expr(Expr::Value(value)))] = list.args.as_slice() else {
+        return Ok(());
+    };
+    let Value::Boolean(ignore) = value.value else {
+        return Err(format!("{}(): the second argument is true or false", call.name));
+    };
+    list.args.truncate(1);
+    if ignore {
+        call.null_treatment = Some(NullTreatment::IgnoreNulls);
+    }
+    Ok(())
+}

@@ -1,0 +1,96 @@
+//! SQL that no stream can keep up to date: a full query where that can be, an error that names it where it cannot.
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use sluice_pipelines::sql::op::Strategy;
+
+use super::says;
+use super::shop::Shop;
+
+const ORDERS: &str = "from {{ source('shop', 'orders') }}";
+
+/// A model that asks for the time or for chance is refreshed wherever it does so, with a warning that says why.
+#[test]
+fn time_and_chance() {
+    let models = [
+        ("filter", format!("select id {ORDERS} where timestamp_millis(ts) < current_timestamp()"), "now"),
+        (
+            "condition",
+            format!(
+                "select a.id {ORDERS} a join {{{{ ref('filter') }}}} b on a.id = b.id and now() > timestamp '2024-01-01'"
+            ),
+            "now",
+        ),
+        ("key", format!("select date_trunc('year', now()) as y, count(*) as n {ORDERS} group by 1"), "now"),
+        ("argument", format!("select id, max(current_date()) as d {ORDERS} group by id"), "current_date"),
+        ("projection", format!("select id, uuid() as u, current_timestamp() as at {ORDERS}"), "uuid"),
+    ];
+    let shop = models.iter().fold(Shop::new(), |shop, (name, sql, _)| shop.with(&format!("models/{name}.sql"), sql));
+    let pipeline = shop.planned();
+    for (name, _, function) in &models {
+        assert_eq!(pipeline.models[*name].strategy(), Strategy::Refresh, "{name}");
+        let warning = pipeline.warnings.iter().find(|w| w.starts_with(&format!("models/{name}.sql: ")));
+        says(warning.map_or("", |w| w), &["refreshed by a full query", &format!("because {function}() has another")]);
+    }
+    assert_eq!((pipeline.warnings.len(), pipeline.models["spend"].strategy()), (5, Strategy::Aggregate));
+    let now = || SystemTime::now().duration_since(UNIX_EPOCH).unwrap().as_micros() as i64;
+    let times = |shop: &Shop| -> Vec<i64> {
+        let times = shop.query("select id, unix_micros(at) from gold.projection order by id");
+        times.iter().map(|line| line.split(' ').next_back().unwrap().parse().unwrap()).collect()
+    };
+    let before = now();
+    let shop = shop.orders("{\"id\":1,\"ts\":0}\n");
+    shop.run().unwrap();
+    let between = now();
+    assert!(times(&shop).iter().all(|t| (before..between).contains(t)), "the moment of the query, not of the plan");
+    let shop = shop.orders("{\"id\":1,\"ts\":0}\n{\"id\":2,\"ts\":0}\n");
+    shop.run().unwrap();
+    assert_eq!(times(&shop).len(), 2);
+    assert!(times(&shop).iter().all(|t| *t > between), "all rows are made anew");
+}
+
+/// The event time of a record must be the same at each reading.
+#[test]
+fn event_time_of_now() {
+    let sources = super::shop::SOURCES.replace("timestamp_millis(ts)", "coalesce(timestamp_millis(ts), now())");
+    let faults = Shop::new().with("models/sources.yml", &sources).faults();
+    says(&faults, &["models/sources.yml:5: ", "event_time of stream shop.orders", "now() has another value each time"]);
+}
+
+/// What DataFusion can run and no operator can is refreshed, and has its result; `count_if` is an ordinary count.
+#[test]
+fn full_queries() {
+    let shop = Shop::new()
+        .with(
+            "models/firsts.sql",
+            &format!("select note, first(id) as id, first(amount, true) as amount {ORDERS} group by note"),
+        )
+        .with(
+            "models/large.sql",
+            &format!("select note, count_if(amount > 1) as large, count(*) as n {ORDERS} group by note"),
+        )
+        .orders("{\"id\":1,\"note\":\"a\",\"ts\":0}\n{\"id\":1,\"note\":\"a\",\"amount\":2.5,\"ts\":0}\n");
+    let pipeline = shop.planned();
+    assert_eq!(pipeline.models["firsts"].strategy(), Strategy::Refresh);
+    assert_eq!(pipeline.models["large"].strategy(), Strategy::Aggregate);
+    assert!(pipeline.warnings.is_empty(), "{:?}", pipeline.warnings);
+    shop.run().unwrap();
+    assert_eq!(shop.query("select note, id, amount from gold.firsts"), ["a 1 2.5"]);
+    assert_eq!(shop.query("select note, large, n from gold.large"), ["a 1 2"]);
+}
+
+/// What cannot be run at all is an error before the run, with the model and what it is.
+#[test]
+fn what_cannot_be_run() {
+    let fault = |sql: String| Shop::new().with("models/visits.sql", &sql).faults();
+    let sessions = fault(format!(
+        "select session_window.start, count(*) as n {ORDERS} group by session_window(timestamp_millis(ts), '5 minutes')"
+    ));
+    says(&sessions, &["models/visits.sql: ", "session_window() is not supported", "lag(...)"]);
+    says(
+        &fault(format!("select histogram_numeric(id, 5) as h {ORDERS}")),
+        &["models/visits.sql: ", "histogram_numeric"],
+    );
+    let correlated = format!("select a.id, (select b.amount {ORDERS} b where b.id < a.id limit 1) as x {ORDERS} a");
+    says(&fault(correlated), &["models/visits.sql: model \"visits\" cannot be run: "]);
+}
