@@ -107,7 +107,7 @@ pub async fn publish(store: &dyn CheckpointStore, manifest: &Manifest) -> Result
         return Err(fenced(manifest, &format!("generation {newest} has started")));
     }
     let bytes = serde_json::to_vec(manifest).map_err(|e| Error::bug("a manifest has no JSON form").because(e))?;
-    match store.put_new(&path(&manifest.pipeline, manifest.epoch), Bytes::from(bytes)).await? {
+    match store.put_new(&path(&manifest.pipeline, manifest.epoch), vec![Bytes::from(bytes)]).await? {
         PutNew::Done => Ok(()),
         PutNew::Exists => Err(fenced(manifest, &format!("epoch {} has been written already", manifest.epoch))),
     }
@@ -135,7 +135,7 @@ pub async fn claim_generation(store: &dyn CheckpointStore, pipeline: &str, holde
         let next = newest_generation(store, pipeline).await? + 1;
         let path = format!("{pipeline}/generations/{next:020}.json");
         let body = serde_json::json!({ "holder": holder }).to_string();
-        if store.put_new(&path, Bytes::from(body)).await? == PutNew::Done {
+        if store.put_new(&path, vec![Bytes::from(body)]).await? == PutNew::Done {
             return Ok(next);
         }
     }
@@ -192,10 +192,11 @@ mod tests {
     #[test]
     fn bad_manifests() {
         let store = MemoryStore::default();
-        block(store.put_new("p/manifests/00000000000000000007.json", Bytes::from_static(b"{\"version\":99}")))
+        block(store.put_new("p/manifests/00000000000000000007.json", vec![Bytes::from_static(b"{\"version\":99}")]))
             .expect("put");
         assert!(block(newest(&store, "p")).expect_err("too new").to_string().contains("use a newer sluice"));
-        block(store.put_new("p/manifests/00000000000000000008.json", Bytes::from_static(b"{\"ver"))).expect("put");
+        block(store.put_new("p/manifests/00000000000000000008.json", vec![Bytes::from_static(b"{\"ver")]))
+            .expect("put");
         assert!(block(newest(&store, "p")).expect_err("damaged").to_string().contains("damaged"));
     }
 }

@@ -22,12 +22,12 @@ impl MemoryStore {
 }
 
 impl CheckpointStore for MemoryStore {
-    fn put_new<'a>(&'a self, path: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<PutNew>> {
+    fn put_new<'a>(&'a self, path: &'a str, pieces: Vec<Bytes>) -> BoxFuture<'a, Result<PutNew>> {
         let mut files = self.files();
         let done = if files.contains_key(path) {
             PutNew::Exists
         } else {
-            files.insert(path.to_owned(), bytes);
+            files.insert(path.to_owned(), Bytes::from(pieces.concat()));
             PutNew::Done
         };
         ready(Ok(done)).boxed()

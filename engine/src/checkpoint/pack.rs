@@ -1,6 +1,6 @@
 //! A pack: the state pieces of one epoch in one file, because a file store likes few files.
 
-use bytes::{Bytes, BytesMut};
+use bytes::Bytes;
 
 use super::manifest::Segment;
 use super::store::{CheckpointStore, PutNew};
@@ -12,23 +12,25 @@ const MAGIC: &[u8; 8] = b"SLUICE\x00\x01";
 pub struct PackWriter {
     path: String,
     epoch: u64,
-    bytes: BytesMut,
+    pieces: Vec<Bytes>,
+    length: u64,
 }
 
 impl PackWriter {
     /// A pack for `epoch` of a pipeline, written by `generation` (part of the name, so that an epoch that is done again after a crash
     /// never meets its own left-overs).
     pub fn new(pipeline: &str, generation: u64, epoch: u64) -> Self {
-        let mut bytes = BytesMut::new();
-        bytes.extend_from_slice(MAGIC);
-        Self { path: format!("{pipeline}/state/{epoch:020}-{generation}.pack"), epoch, bytes }
+        let pieces = vec![Bytes::from_static(MAGIC)];
+        let path = format!("{pipeline}/state/{epoch:020}-{generation}.pack");
+        Self { path, epoch, pieces, length: MAGIC.len() as u64 }
     }
 
     /// Adds a piece.
-    pub fn add(&mut self, piece: &[u8], full: bool) -> Segment {
-        let offset = self.bytes.len() as u64;
-        self.bytes.extend_from_slice(piece);
-        Segment { pack: self.path.clone(), offset, length: piece.len() as u64, epoch: self.epoch, full }
+    pub fn add(&mut self, piece: Bytes, full: bool) -> Segment {
+        let (offset, length) = (self.length, piece.len() as u64);
+        self.length += length;
+        self.pieces.push(piece);
+        Segment { pack: self.path.clone(), offset, length, epoch: self.epoch, full }
     }
 
     /// Writes the pack, if anything was added.
@@ -36,10 +38,10 @@ impl PackWriter {
     /// # Errors
     /// `Transient` when the store is away; `Bug` when the file exists.
     pub async fn write(self, store: &dyn CheckpointStore) -> Result<()> {
-        if self.bytes.len() == MAGIC.len() {
+        if self.pieces.len() == 1 {
             return Ok(());
         }
-        match store.put_new(&self.path, self.bytes.freeze()).await? {
+        match store.put_new(&self.path, self.pieces).await? {
             PutNew::Done => Ok(()),
             PutNew::Exists => Err(Error::bug(format!("state pack {} exists already", self.path))),
         }

@@ -16,12 +16,12 @@ pub enum PutNew {
 
 /// A small file store with an atomic "create if absent". Paths are relative, parts separated by `/`.
 pub trait CheckpointStore: Send + Sync {
-    /// Makes `path` appear at once and whole, unless it exists.
+    /// Makes `path` appear at once and whole, unless it exists. Its content comes in pieces, so that none is copied.
     ///
     /// # Errors
     /// `Transient` when the store is away, after bounded retries of its own. An unknown outcome (a lost answer) must be resolved by the store
     /// before it returns.
-    fn put_new<'a>(&'a self, path: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<PutNew>>;
+    fn put_new<'a>(&'a self, path: &'a str, pieces: Vec<Bytes>) -> BoxFuture<'a, Result<PutNew>>;
 
     /// The file's bytes; none when it does not exist.
     ///

@@ -195,7 +195,7 @@ impl CommitLane {
         epoch: u64,
         states: BTreeMap<NodeId, (bool, Vec<Snapshot>)>,
     ) -> Result<BTreeMap<String, OperatorState>> {
-        let encoded = tokio::task::spawn_blocking(move || {
+        let mut encoded = tokio::task::spawn_blocking(move || {
             let encode = |(id, (full, pieces)): (NodeId, (bool, Vec<Snapshot>))| {
                 let pieces: Result<Vec<_>> = pieces.iter().map(Snapshot::encode).collect();
                 Ok::<_, Error>((id, (full, pieces?)))
@@ -210,9 +210,9 @@ impl CommitLane {
         for &id in &self.names.operators {
             let (name, fingerprint) = &self.names.nodes[id.0];
             let before = self.newest.as_ref().and_then(|m| m.operators.get(name)).cloned().unwrap_or_default();
-            let (full, pieces) = encoded.get(&id).cloned().unwrap_or_default();
+            let (full, pieces) = encoded.remove(&id).unwrap_or_default();
             let mut segments = if full { vec![] } else { before.segments };
-            for piece in pieces.iter().filter(|p| !p.is_empty()) {
+            for piece in pieces.into_iter().filter(|p| !p.is_empty()) {
                 bytes += piece.len() as u64;
                 segments.push(pack.add(piece, full));
             }

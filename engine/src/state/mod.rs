@@ -4,10 +4,12 @@
 //! the last snapshot, so that it costs what changed; from time to time the engine asks for a *full* one, so that the
 //! chain of deltas stays short.
 
+pub mod arena;
 pub mod bits;
 pub mod key;
 pub mod rows;
 
+pub use arena::{Arena, Place};
 pub use key::{KeyEncoder, key_hash, key_hashes};
 pub use rows::{RowId, RowLog};
 

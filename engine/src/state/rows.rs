@@ -26,6 +26,16 @@ impl RowId {
         RowId(self.0 + n as u64)
     }
 
+    /// The id as a number below 2^63.
+    pub fn number(self) -> u64 {
+        self.0
+    }
+
+    /// The inverse of `number`.
+    pub fn of(number: u64) -> RowId {
+        RowId(number)
+    }
+
     fn chunk(self) -> usize {
         (self.0 >> 32) as usize
     }

@@ -11,9 +11,9 @@ use super::Store;
 pub const OWN_FOLDER: &str = "_sluice";
 
 impl CheckpointStore for Store {
-    fn put_new<'a>(&'a self, path: &'a str, bytes: Bytes) -> BoxFuture<'a, Result<PutNew>> {
+    fn put_new<'a>(&'a self, path: &'a str, pieces: Vec<Bytes>) -> BoxFuture<'a, Result<PutNew>> {
         async move {
-            let done = Store::put_new(self, &format!("{OWN_FOLDER}/{path}"), bytes).await?;
+            let done = Store::put_new(self, &format!("{OWN_FOLDER}/{path}"), pieces.into_iter().collect()).await?;
             Ok(if done { PutNew::Done } else { PutNew::Exists })
         }
         .boxed()

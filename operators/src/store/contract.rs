@@ -33,8 +33,8 @@ async fn files(store: &Store, folder: &str) -> Result<()> {
     let path = |name: &str| format!("{folder}/{name}");
     holds("a folder that is not there is empty", store.list(folder).await?.is_empty())?;
     holds("a file that is not there is none", store.get(&path("a")).await?.is_none())?;
-    holds("a new file is written", store.put_new(&path("a/1"), "one").await?)?;
-    holds("it is not written again", !store.put_new(&path("a/1"), "two").await?)?;
+    holds("a new file is written", store.put_new(&path("a/1"), "one".into()).await?)?;
+    holds("it is not written again", !store.put_new(&path("a/1"), "two".into()).await?)?;
     holds("it keeps its content", store.get(&path("a/1")).await? == Some(Bytes::from("one")))?;
     store.put(&path("a/1"), "three").await?;
     holds("it is replaced", store.get(&path("a/1")).await? == Some(Bytes::from("three")))?;
@@ -55,7 +55,7 @@ async fn files(store: &Store, folder: &str) -> Result<()> {
 
 async fn only_one_creates(store: &Store, folder: &str) -> Result<()> {
     let path = format!("{folder}/race");
-    let tries = (0..8).map(|i| store.put_new(&path, format!("writer {i}")));
+    let tries = (0..8).map(|i| store.put_new(&path, format!("writer {i}").into()));
     let won = futures::future::try_join_all(tries).await?;
     holds("of many who create a file one does", won.iter().filter(|w| **w).count() == 1)?;
     let winner = won.iter().position(|w| *w).map(|i| Bytes::from(format!("writer {i}")));

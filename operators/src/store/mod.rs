@@ -8,7 +8,7 @@ use deltalake::logstore::{LogStoreRef, StorageConfig, default_logstore};
 use futures::TryStreamExt;
 use object_store::path::Path;
 use object_store::prefix::PrefixStore;
-use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions};
+use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions, PutPayload};
 use sluice_engine::{Error, Result};
 use url::Url;
 
@@ -119,9 +119,9 @@ impl Store {
     ///
     /// # Errors
     /// `Transient` when the store is away; the file may then exist or not.
-    pub async fn put_new(&self, path: &str, bytes: impl Into<Bytes>) -> Result<bool> {
+    pub async fn put_new(&self, path: &str, content: PutPayload) -> Result<bool> {
         let options = PutOptions { mode: PutMode::Create, ..PutOptions::default() };
-        match self.lake.put_opts(&parse_path(path)?, bytes.into().into(), options).await {
+        match self.lake.put_opts(&parse_path(path)?, content, options).await {
             Ok(_) => Ok(true),
             Err(object_store::Error::AlreadyExists { .. }) => Ok(false),
             Err(e) => Err(self.failed("write", path, e)),

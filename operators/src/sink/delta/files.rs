@@ -16,7 +16,9 @@ use super::writer::{Encoding, FILE_SUFFIX, FinishedFile, OpenFile};
 /// Open files of one writer; the one that was idle longest is closed for another.
 const OPEN_FILES_MAX: usize = 64;
 /// Bytes of memory that all open files of one writer hold; above it the biggest is closed.
-const OPEN_BYTES_MAX: usize = 96 << 20;
+const OPEN_BYTES_MAX: usize = 32 << 20;
+/// A file that got no rows in so many writes to others is closed: most streams go by time, and its time has passed.
+const IDLE_WRITES_MAX: u64 = 32;
 
 /// Takes rows in the table's columns and makes data files of them.
 pub(super) struct Files {
@@ -79,6 +81,7 @@ impl Files {
                 self.close(&values)?;
             }
         }
+        self.close_idle()?;
         while self.open_bytes() > OPEN_BYTES_MAX {
             let biggest = self.open.iter().max_by_key(|(_, (f, _))| f.memory_bytes()).map(|(v, _)| v.clone());
             let Some(biggest) = biggest else { break };
@@ -104,6 +107,12 @@ impl Files {
 
     pub(super) fn open_bytes(&self) -> usize {
         self.open.values().map(|(f, _)| f.memory_bytes()).sum()
+    }
+
+    fn close_idle(&mut self) -> Result<()> {
+        let oldest = self.turn.saturating_sub(IDLE_WRITES_MAX.max(2 * self.open.len() as u64));
+        let idle: Vec<_> = self.open.iter().filter(|(_, (_, used))| *used < oldest).map(|(v, _)| v.clone()).collect();
+        idle.iter().try_for_each(|values| self.close(values))
     }
 
     fn make_room(&mut self) -> Result<()> {

@@ -1,7 +1,8 @@
-//! Which row each key shows: key and rank bytes in one arena, about 70 bytes a key.
+//! Which row each key shows: about 70 bytes a key.
 
 use hashbrown::HashTable;
-use sluice_engine::state::{RowId, key_hash};
+use sluice_engine::state::{Arena, Place, RowId};
+use xxhash_rust::xxh3::xxh3_128;
 
 /// Where the row that a key shows is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -12,84 +13,105 @@ pub enum Shown {
     Logged(RowId),
 }
 
-#[derive(Debug, Clone, Copy)]
-struct Entry {
-    key_start: usize,
-    rank_start: usize,
-    key_len: u32,
-    rank_len: u32,
-    shown: Shown,
+/// Set in the number of a row of the batch that is being taken in.
+const FRESH: u64 = 1 << 63;
+
+impl Shown {
+    fn to_bytes(self) -> [u8; 8] {
+        match self {
+            Shown::Fresh(row) => u64::from(row) | FRESH,
+            Shown::Logged(row) => row.number(),
+        }
+        .to_le_bytes()
+    }
+
+    fn of(number: u64) -> Self {
+        if number & FRESH == 0 { Shown::Logged(RowId::of(number)) } else { Shown::Fresh(number as u32) }
+    }
 }
+
+/// What is kept of a key: its hash of 128 bits (among 10^9 keys two are taken for one with a probability of 10^-21), what it
+/// shows, and that row's rank.
+const HASH: usize = 0;
+const SHOWN: usize = 16;
+const RANK_LENGTH: usize = 24;
+const RANK: usize = 28;
+
+/// A key's entry.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Entry(Place);
 
 /// The keys and what each shows.
 #[derive(Default)]
 pub struct KeyIndex {
-    table: HashTable<u32>,
-    entries: Vec<Entry>,
-    arena: Vec<u8>,
+    table: HashTable<Place>,
+    entries: Arena,
 }
 
 /// What came of a row.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Outcome {
     /// The key's first row.
-    New(u32),
+    New(Entry),
     /// It takes the place of another row.
-    Replaces(u32, Shown),
+    Replaces(Entry, Shown),
     /// The row that is shown stands before it.
     Loses,
+}
+
+fn table_hash(hash: &[u8]) -> u64 {
+    hash.first_chunk().map_or(0, |low| u64::from_le_bytes(*low))
 }
 
 impl KeyIndex {
     /// Offers a row: key bytes, rank bytes, and which row of the current batch it is.
     pub fn offer(&mut self, key: &[u8], rank: &[u8], row: u32) -> Outcome {
-        let hash = key_hash(key);
-        let (entries, arena) = (&self.entries, &self.arena);
-        let found = self.table.find(hash, |e| key_of(entries, arena, *e) == key).copied();
-        let Some(index) = found else {
-            let index = self.entries.len() as u32;
-            let key_start = self.push(key);
-            let rank_start = self.push(rank);
-            let (key_len, rank_len) = (key.len() as u32, rank.len() as u32);
-            self.entries.push(Entry { key_start, rank_start, key_len, rank_len, shown: Shown::Fresh(row) });
-            let (entries, arena) = (&self.entries, &self.arena);
-            self.table.insert_unique(hash, index, |e| key_hash(key_of(entries, arena, *e)));
-            return Outcome::New(index);
+        let hash = xxh3_128(key).to_le_bytes();
+        let entries = &self.entries;
+        let found = self.table.find(table_hash(&hash), |e| entries.get(*e, HASH, SHOWN) == hash).copied();
+        let Some(place) = found else {
+            let length = (rank.len() as u32).to_le_bytes();
+            let place = self.entries.push(&[&hash, &Shown::Fresh(row).to_bytes(), &length, rank]);
+            let entries = &self.entries;
+            self.table.insert_unique(table_hash(&hash), place, |e| table_hash(entries.get(*e, HASH, SHOWN)));
+            return Outcome::New(Entry(place));
         };
-        let entry = self.entries[index as usize];
-        let shown_rank = &self.arena[entry.rank_start..entry.rank_start + entry.rank_len as usize];
+        let shown_rank = self.rank(place);
         if rank >= shown_rank {
             return Outcome::Loses;
         }
-        let rank_start = if rank.len() == shown_rank.len() {
-            self.arena[entry.rank_start..entry.rank_start + rank.len()].copy_from_slice(rank);
-            entry.rank_start
-        } else {
-            self.push(rank)
-        };
-        self.entries[index as usize] =
-            Entry { rank_start, rank_len: rank.len() as u32, shown: Shown::Fresh(row), ..entry };
-        Outcome::Replaces(index, entry.shown)
+        let same_length = rank.len() == shown_rank.len();
+        let before = self.shown(place);
+        if same_length {
+            self.entries.get_mut(place, RANK, rank.len()).copy_from_slice(rank);
+            self.entries.get_mut(place, SHOWN, 8).copy_from_slice(&Shown::Fresh(row).to_bytes());
+            return Outcome::Replaces(Entry(place), before);
+        }
+        let length = (rank.len() as u32).to_le_bytes();
+        let moved = self.entries.push(&[&hash, &Shown::Fresh(row).to_bytes(), &length, rank]);
+        if let Some(entry) = self.table.find_mut(table_hash(&hash), |e| *e == place) {
+            *entry = moved;
+        }
+        Outcome::Replaces(Entry(moved), before)
     }
 
     /// Says where the row that a key shows is kept.
-    pub fn set_shown(&mut self, index: u32, row: RowId) {
-        self.entries[index as usize].shown = Shown::Logged(row);
+    pub fn set_shown(&mut self, entry: Entry, row: RowId) {
+        self.entries.get_mut(entry.0, SHOWN, 8).copy_from_slice(&Shown::Logged(row).to_bytes());
     }
 
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
-        self.arena.capacity() + self.entries.capacity() * size_of::<Entry>() + self.table.capacity() * 5
+        self.entries.bytes() + self.table.capacity() * (size_of::<Place>() + 1)
     }
 
-    fn push(&mut self, bytes: &[u8]) -> usize {
-        let start = self.arena.len();
-        self.arena.extend_from_slice(bytes);
-        start
+    fn shown(&self, place: Place) -> Shown {
+        let bytes = self.entries.get(place, SHOWN, 8).first_chunk();
+        Shown::of(bytes.map_or(0, |b| u64::from_le_bytes(*b)))
     }
-}
 
-fn key_of<'a>(entries: &[Entry], arena: &'a [u8], index: u32) -> &'a [u8] {
-    let entry = &entries[index as usize];
-    &arena[entry.key_start..entry.key_start + entry.key_len as usize]
+    fn rank(&self, place: Place) -> &[u8] {
+        let length = self.entries.get(place, RANK_LENGTH, 4).first_chunk();
+        self.entries.get(place, RANK, length.map_or(0, |l| u32::from_le_bytes(*l)) as usize)
+    }
 }

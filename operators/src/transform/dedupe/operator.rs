@@ -7,7 +7,7 @@ use arrow::row::{RowConverter, SortField};
 use sluice_engine::state::{KeyEncoder, Restored, RowId, RowLog, Snapshot, SnapshotMode, key_hashes};
 use sluice_engine::{Batch, Emitter, Error, Operator, Result};
 
-use super::index::{KeyIndex, Outcome, Shown};
+use super::index::{Entry, KeyIndex, Outcome, Shown};
 
 /// A column of the order.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -66,31 +66,30 @@ impl Dedupe {
 
     /// Takes rows in: those of them that are shown now, and the rows of earlier batches whose place they took.
     fn take(&mut self, rows: &RecordBatch) -> Result<(RecordBatch, Vec<RowId>)> {
-        const NOT_SHOWN: u32 = u32::MAX;
         let keys = self.encoder.encode(rows.columns())?;
         let order: Vec<ArrayRef> = self.order.iter().map(|o| rows.column(o.column).clone()).collect();
         let ranks = self.ranks.convert_columns(&order)?;
-        let mut shown = vec![NOT_SHOWN; rows.num_rows()];
+        let mut shown: Vec<Option<Entry>> = vec![None; rows.num_rows()];
         let mut replaced = Vec::new();
         for row in 0..rows.num_rows() {
             match self.index.offer(keys.row(row).as_ref(), ranks.row(row).as_ref(), row as u32) {
-                Outcome::New(entry) => shown[row] = entry,
+                Outcome::New(entry) => shown[row] = Some(entry),
                 Outcome::Replaces(entry, before) => {
-                    shown[row] = entry;
+                    shown[row] = Some(entry);
                     match before {
-                        Shown::Fresh(other) => shown[other as usize] = NOT_SHOWN,
+                        Shown::Fresh(other) => shown[other as usize] = None,
                         Shown::Logged(id) => replaced.push(id),
                     }
                 }
                 Outcome::Loses => {}
             }
         }
-        let winners: BooleanArray = shown.iter().map(|s| Some(*s != NOT_SHOWN)).collect();
+        let winners: BooleanArray = shown.iter().map(|s| Some(s.is_some())).collect();
         let new =
             if winners.true_count() == rows.num_rows() { rows.clone() } else { filter_record_batch(rows, &winners)? };
         let first = self.log.append(new.clone())?;
-        for (n, entry) in shown.iter().filter(|s| **s != NOT_SHOWN).enumerate() {
-            self.index.set_shown(*entry, first.plus(n));
+        for (n, entry) in shown.into_iter().flatten().enumerate() {
+            self.index.set_shown(entry, first.plus(n));
         }
         Ok((new, replaced))
     }
