@@ -3,6 +3,7 @@
 pub(super) mod cast;
 mod concat;
 mod exact;
+mod md5;
 pub(super) mod time;
 mod window;
 
@@ -14,6 +15,7 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 pub fn scalar() -> Vec<Arc<ScalarUDF>> {
     let own = time::functions().into_iter().chain(window::functions()).chain([
         concat::function(),
+        md5::function(),
         cast::divisor(),
         cast::text_to_bigint(),
     ]);
