@@ -25,11 +25,11 @@ impl PackWriter {
         Self { path, epoch, pieces, length: MAGIC.len() as u64 }
     }
 
-    /// Adds a piece.
-    pub fn add(&mut self, piece: Bytes, full: bool) -> Segment {
-        let (offset, length) = (self.length, piece.len() as u64);
+    /// Adds the state of an operator's instance, which comes in pieces.
+    pub fn add(&mut self, state: Vec<Bytes>, full: bool) -> Segment {
+        let (offset, length) = (self.length, state.iter().map(|p| p.len() as u64).sum());
         self.length += length;
-        self.pieces.push(piece);
+        self.pieces.extend(state);
         Segment { pack: self.path.clone(), offset, length, epoch: self.epoch, full }
     }
 

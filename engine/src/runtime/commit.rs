@@ -213,8 +213,9 @@ impl CommitLane {
             let (full, pieces) = encoded.remove(&id).unwrap_or_default();
             let mut segments = if full { vec![] } else { before.segments };
             for piece in pieces.into_iter().filter(|p| !p.is_empty()) {
-                bytes += piece.len() as u64;
-                segments.push(pack.add(piece, full));
+                let segment = pack.add(piece, full);
+                bytes += segment.length;
+                segments.push(segment);
             }
             operators.insert(name.clone(), OperatorState { fingerprint: fingerprint.clone(), segments });
         }

@@ -7,10 +7,12 @@
 pub mod arena;
 pub mod bits;
 pub mod key;
+pub mod pieces;
 pub mod rows;
 
 pub use arena::{Arena, Place};
 pub use key::{KeyEncoder, key_hash, key_hashes};
+pub use pieces::PieceWriter;
 pub use rows::{RowId, RowLog};
 
 use arrow::array::RecordBatch;
@@ -45,34 +47,27 @@ impl Snapshot {
         Self { batches: batches.into_iter().filter(|b| b.num_rows() > 0).collect(), encoded: vec![] }
     }
 
-    /// A snapshot of what snapshots were encoded to.
-    pub fn of_encoded(encoded: Vec<Bytes>) -> Self {
-        Self { batches: vec![], encoded }
-    }
-
     /// True when it holds no row.
     pub fn is_empty(&self) -> bool {
         self.batches.is_empty() && self.encoded.iter().all(Bytes::is_empty)
     }
 
-    /// The snapshot as Arrow IPC streams one after the other, LZ4 compressed; empty bytes for an empty snapshot.
+    /// The snapshot as Arrow IPC streams one after the other, LZ4 compressed, in pieces; none for an empty snapshot.
     ///
     /// # Errors
     /// When the batches differ in schema.
-    pub fn encode(&self) -> Result<Bytes> {
-        let Some(first) = self.batches.first() else {
-            return Ok(match self.encoded.as_slice() {
-                [one] => one.clone(),
-                many => Bytes::from(many.concat()),
-            });
-        };
-        let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
-        let mut writer = StreamWriter::try_new_with_options(self.encoded.concat(), &first.schema(), options)?;
-        for batch in &self.batches {
-            writer.write(batch)?;
+    pub fn encode(&self) -> Result<Vec<Bytes>> {
+        let mut pieces = self.encoded.clone();
+        if let Some(first) = self.batches.first() {
+            let options = IpcWriteOptions::default().try_with_compression(Some(CompressionType::LZ4_FRAME))?;
+            let mut writer = StreamWriter::try_new_with_options(PieceWriter::default(), &first.schema(), options)?;
+            for batch in &self.batches {
+                writer.write(batch)?;
+            }
+            writer.finish()?;
+            pieces.extend(writer.into_inner()?.into_pieces());
         }
-        writer.finish()?;
-        Ok(Bytes::from(writer.into_inner()?))
+        Ok(pieces)
     }
 
     /// The inverse of `encode`: all rows as batches.

@@ -48,7 +48,7 @@ impl RowId {
 enum Chunk {
     /// Batches and the number of the first row of each.
     Open(Vec<(usize, RecordBatch)>),
-    Sealed(Bytes),
+    Sealed(Vec<Bytes>),
 }
 
 /// An append-only store of rows of one schema.
@@ -112,7 +112,7 @@ impl RowLog {
                 }),
                 Some(Chunk::Sealed(bytes)) => {
                     let mut row = 0;
-                    for batch in Snapshot::decode(bytes)?.batches {
+                    for batch in Snapshot::decode(&bytes.concat())?.batches {
                         starts.push(row);
                         row += batch.num_rows();
                         batches.push(batch);
@@ -144,7 +144,7 @@ impl RowLog {
         for chunk in &self.chunks[from..] {
             match chunk {
                 Chunk::Open(batches) => snapshot.batches.extend(batches.iter().map(|b| b.1.clone())),
-                Chunk::Sealed(bytes) => snapshot.encoded.push(bytes.clone()),
+                Chunk::Sealed(bytes) => snapshot.encoded.extend(bytes.iter().cloned()),
             }
         }
         Ok(snapshot)
@@ -153,8 +153,8 @@ impl RowLog {
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
         let chunk = |c: &Chunk| match c {
-            Chunk::Open(batches) => batches.iter().map(|b| b.1.get_array_memory_size()).sum(),
-            Chunk::Sealed(bytes) => bytes.len(),
+            Chunk::Open(batches) => batches.iter().map(|b| b.1.get_array_memory_size()).sum::<usize>(),
+            Chunk::Sealed(bytes) => bytes.iter().map(Bytes::len).sum::<usize>(),
         };
         self.chunks.iter().map(chunk).sum()
     }
@@ -208,7 +208,8 @@ mod tests {
             }
             saved.push(log.save().expect("saved"));
             assert!(log.save().expect("saved").is_empty());
-            let restored = saved.iter().map(|s| Snapshot::decode(&s.encode().expect("encoded")).expect("decoded"));
+            let restored =
+                saved.iter().map(|s| Snapshot::decode(&s.encode().expect("encoded").concat()).expect("decoded"));
             let restored: Vec<RecordBatch> = restored.flat_map(|s| s.batches).collect();
             let restored = concat_batches(&numbers_schema(), &restored).expect("one schema");
             assert!(restored.column(0).as_primitive::<Int64Type>().values().iter().copied().eq(0..next));

@@ -213,9 +213,9 @@ impl Nulls {
     }
 }
 
-/// Takes what a buffer holds and leaves an empty one with room for as much again: batches are alike, and growing copies.
+/// Takes what a buffer holds and leaves an empty one with room for a little more: batches are alike, and growing copies.
 fn renew<T>(buffer: &mut Vec<T>) -> Vec<T> {
-    let next = Vec::with_capacity(buffer.len());
+    let next = Vec::with_capacity(buffer.len() + buffer.len() / 8);
     std::mem::replace(buffer, next)
 }
 

@@ -93,9 +93,9 @@ impl Bytes {
     }
 }
 
-/// Takes the values, and leaves room for as many again: the next batch will be much like this one.
+/// Takes the values, and leaves room for a few more: the next batch will be much like this one, and growing copies.
 fn take_vec<T>(values: &mut Vec<T>) -> Vec<T> {
-    let room = values.len();
+    let room = values.len() + values.len() / 8;
     std::mem::replace(values, Vec::with_capacity(room))
 }
 

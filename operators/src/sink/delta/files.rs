@@ -4,9 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use arrow::array::RecordBatch;
-use bytes::Bytes;
 use chrono::Utc;
 use deltalake::kernel::Add;
+use object_store::PutPayload;
 use sluice_engine::Result;
 
 use super::partition::{PartitionValues, folder, named, split};
@@ -36,7 +36,7 @@ pub(super) struct Files {
 }
 
 /// A file that wants to be uploaded: path below the table, and content.
-pub(super) type FullFile = (String, Bytes);
+pub(super) type FullFile = (String, PutPayload);
 
 /// The files made, as the log's actions, and the rows in them.
 pub(super) struct Made {
@@ -132,7 +132,7 @@ impl Files {
         self.made += 1;
         self.rows += file.rows;
         self.adds.push(add_action(&self.schema, &path, values, &file));
-        self.full.push((path, file.bytes));
+        self.full.push((path, file.content.into_iter().collect()));
         Ok(())
     }
 }
@@ -141,7 +141,7 @@ fn add_action(schema: &TableSchema, path: &str, values: &[Option<String>], file:
     Add {
         path: path.to_string(),
         partition_values: named(schema, values),
-        size: file.bytes.len() as i64,
+        size: file.bytes as i64,
         modification_time: Utc::now().timestamp_millis(),
         data_change: true,
         stats: Some(file.stats.clone()),

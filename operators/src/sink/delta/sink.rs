@@ -84,7 +84,7 @@ impl DeltaSink {
     }
 
     fn upload_full(&mut self) -> Result<()> {
-        self.files.take_full().into_iter().try_for_each(|(path, bytes)| self.uploads.begin(&path, bytes))
+        self.files.take_full().into_iter().try_for_each(|(path, content)| self.uploads.begin(&path, content))
     }
 
     fn write_changes(&mut self) -> Result<()> {

@@ -3,9 +3,8 @@
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use bytes::Bytes;
 use object_store::path::Path;
-use object_store::{ObjectStore, ObjectStoreExt};
+use object_store::{ObjectStore, ObjectStoreExt, PutPayload};
 use sluice_engine::{Error, ErrorKind, Result};
 use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
@@ -39,13 +38,13 @@ impl Uploads {
 
     /// Begins an upload; waits before that until there is room for its bytes. Must not be called on the async runtime
     /// itself.
-    pub(super) fn begin(&mut self, path: &str, bytes: Bytes) -> Result<()> {
+    pub(super) fn begin(&mut self, path: &str, content: PutPayload) -> Result<()> {
         let location = location(path)?;
-        let seat = Room::take(&self.room, bytes.len());
+        let seat = Room::take(&self.room, content.content_length());
         let objects = self.objects.clone();
         self.running.push(self.runtime.spawn(async move {
             let _seat = seat;
-            put_with_retries(objects.as_ref(), &location, bytes).await
+            put_with_retries(objects.as_ref(), &location, content).await
         }));
         Ok(())
     }
@@ -70,8 +69,8 @@ pub(super) async fn finish_all(uploads: Vec<JoinHandle<Result<()>>>) -> Result<(
 
 /// Writes files one after the other, each again after a failure.
 pub(super) async fn put_files(objects: &Arc<dyn ObjectStore>, files: Vec<FullFile>) -> Result<()> {
-    for (path, bytes) in files {
-        put_with_retries(objects.as_ref(), &location(&path)?, bytes).await?;
+    for (path, content) in files {
+        put_with_retries(objects.as_ref(), &location(&path)?, content).await?;
     }
     Ok(())
 }
@@ -81,10 +80,10 @@ fn location(path: &str) -> Result<Path> {
 }
 
 /// Writes a data file, again after a failure.
-async fn put_with_retries(objects: &dyn ObjectStore, location: &Path, bytes: Bytes) -> Result<()> {
+async fn put_with_retries(objects: &dyn ObjectStore, location: &Path, content: PutPayload) -> Result<()> {
     let mut pause = Duration::from_millis(UPLOAD_PAUSE_MS);
     for tried in 1.. {
-        match objects.put(location, bytes.clone().into()).await {
+        match objects.put(location, content.clone()).await {
             Ok(_) => return Ok(()),
             Err(e) => {
                 let e = store_error(&format!("upload data file {location}"), e);

@@ -13,6 +13,7 @@ use parquet::basic::Compression;
 use parquet::errors::ParquetError;
 use parquet::file::properties::{EnabledStatistics, WriterProperties, WriterPropertiesBuilder};
 use parquet::schema::types::ColumnPath;
+use sluice_engine::state::PieceWriter;
 use sluice_engine::{Error, Result};
 
 use super::stats::stats_json;
@@ -21,6 +22,9 @@ use super::stats::stats_json;
 pub(super) const FILE_SUFFIX: &str = ".snappy.parquet";
 /// A column whose values do not repeat gives its dictionary up at this size.
 const DICTIONARY_BYTES_MAX: usize = 256 << 10;
+
+/// A page of a column is written at this size: each open file holds one of each column, and copies it as it grows.
+const PAGE_BYTES_MAX: usize = 128 << 10;
 
 /// Rows that are looked at to choose the columns' encodings: no fewer, and no more.
 const SAMPLE_ROWS: (usize, usize) = (1024, 8192);
@@ -57,7 +61,7 @@ impl Encoding {
         }
         // The Arrow schema would be a kilobyte in each file, and says nothing that the log does not.
         let options = ArrowWriterOptions::new().with_properties(self.properties.clone()).with_skip_arrow_metadata(true);
-        let writer = ArrowWriter::try_new_with_options(Vec::new(), self.columns.clone(), options);
+        let writer = ArrowWriter::try_new_with_options(PieceWriter::default(), self.columns.clone(), options);
         let writer = writer.map_err(encoding_error)?;
         let nan = vec![false; self.columns.fields().len()];
         Ok(OpenFile { writer, columns: self.columns.clone(), floats: self.floats.clone(), nan, rows: 0 })
@@ -91,6 +95,7 @@ fn properties(row_group_rows: usize) -> WriterPropertiesBuilder {
         .set_compression(Compression::SNAPPY)
         .set_statistics_enabled(EnabledStatistics::Chunk)
         .set_dictionary_page_size_limit(DICTIONARY_BYTES_MAX)
+        .set_data_page_size_limit(PAGE_BYTES_MAX)
         .set_max_row_group_row_count(Some(row_group_rows))
 }
 
@@ -117,7 +122,7 @@ fn distinct_percent(column: &ArrayRef) -> Result<usize> {
 
 /// A data file that still takes rows.
 pub(super) struct OpenFile {
-    writer: ArrowWriter<Vec<u8>>,
+    writer: ArrowWriter<PieceWriter>,
     columns: SchemaRef,
     floats: Arc<[usize]>,
     nan: Vec<bool>,
@@ -126,7 +131,8 @@ pub(super) struct OpenFile {
 
 /// A data file that is whole.
 pub(super) struct FinishedFile {
-    pub(super) bytes: Bytes,
+    pub(super) content: Vec<Bytes>,
+    pub(super) bytes: usize,
     pub(super) rows: u64,
     /// The log's statistics, as JSON.
     pub(super) stats: String,
@@ -148,15 +154,15 @@ impl OpenFile {
 
     /// Bytes of memory that it holds.
     pub(super) fn memory_bytes(&self) -> usize {
-        self.writer.inner().capacity() + self.writer.memory_size()
+        self.writer.inner().memory_bytes() + self.writer.memory_size()
     }
 
     pub(super) fn finish(mut self) -> Result<FinishedFile> {
         let metadata = self.writer.finish().map_err(encoding_error)?;
         let stats = stats_json(&metadata, self.columns.fields(), &self.nan);
         // `into_inner` would write the footer a second time.
-        let bytes = Bytes::from(std::mem::take(self.writer.inner_mut()));
-        Ok(FinishedFile { bytes, rows: self.rows, stats })
+        let content = std::mem::take(self.writer.inner_mut());
+        Ok(FinishedFile { bytes: content.len(), content: content.into_pieces(), rows: self.rows, stats })
     }
 }
 
