@@ -30,8 +30,8 @@ const PAGE_BYTES_MAX: usize = 128 << 10;
 const SAMPLE_ROWS: (usize, usize) = (1024, 8192);
 /// A whole number is stored as differences when more than this share of its values, in percent, are different ones.
 const DISTINCT_NUMBERS_PERCENT: usize = 50;
-/// Other columns do without a dictionary above this share: theirs pay even when few values repeat.
-const DISTINCT_OTHERS_PERCENT: usize = 90;
+/// Other columns do without a dictionary above this share: it would soon be full, and building it costs more than all else.
+const DISTINCT_OTHERS_PERCENT: usize = 40;
 
 /// How the files of one writer are encoded.
 #[derive(Debug, Clone)]

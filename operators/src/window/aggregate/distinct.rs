@@ -3,22 +3,27 @@
 use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BinaryArray, Int64Array};
+use arrow::array::{ArrayRef, Int64Array};
 use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, SortField};
 use foldhash::fast::FixedState;
-use hashbrown::{HashMap, HashTable, hash_table};
+use hashbrown::{HashTable, hash_table};
 use sluice_engine::state::SnapshotMode;
+use sluice_engine::state::bits::to_bits;
 use sluice_engine::{Error, Result};
 
 use super::accumulator::{GroupAccumulator, Rows};
 use super::groups::Groups;
+use super::saved::{save_each, save_value, saved_bytes, saved_values};
+
+/// What a pair takes in a snapshot, about, in bytes.
+const SAVED_PAIR_BYTES: usize = 16;
 
 /// A value of a group and how often it is there: 16 bytes.
 #[derive(Debug, Clone, Copy)]
 struct Pair {
     group: u32,
-    /// The number of the value ([`CountDistinct::values`]).
+    /// The number of the value ([`Numbers`]).
     value: u32,
     /// Twice the count, and 1 when a snapshot must tell of the pair.
     count_and_mark: i64,
@@ -30,12 +35,63 @@ impl Pair {
     }
 }
 
+/// What number a value has, for all groups.
+enum Numbers {
+    /// Values of 32 bits and fewer are their own numbers.
+    Bits,
+    /// Others are numbered as they come.
+    Interned { converter: RowConverter, values: Groups },
+}
+
+impl Numbers {
+    fn of(value: &DataType) -> Result<Self> {
+        use DataType::{Boolean, Date32, Int8, Int16, Int32};
+        if matches!(value, Boolean | Int8 | Int16 | Int32 | Date32) {
+            return Ok(Numbers::Bits);
+        }
+        let converter = RowConverter::new(vec![SortField::new(value.clone())])?;
+        Ok(Numbers::Interned { converter, values: Groups::default() })
+    }
+
+    /// The numbers of a column's values; those of nulls are without meaning.
+    fn number(&mut self, column: &ArrayRef) -> Result<Vec<u32>> {
+        Ok(match self {
+            // The order-keeping bits of a narrow number differ in their lower half alone.
+            Numbers::Bits => to_bits(column)?.into_iter().map(|bits| bits as u32).collect(),
+            Numbers::Interned { converter, values } => {
+                let encoded = converter.convert_columns(std::slice::from_ref(column))?;
+                encoded.iter().map(|row| values.intern(row.data())).collect()
+            }
+        })
+    }
+
+    /// A value's bytes, for a snapshot.
+    fn save(&self, value: u32, bytes: &mut Vec<u8>) {
+        match self {
+            Numbers::Bits => bytes.extend(value.to_le_bytes()),
+            Numbers::Interned { values, .. } => bytes.extend_from_slice(values.key(value)),
+        }
+    }
+
+    fn load(&mut self, bytes: &[u8]) -> Result<u32> {
+        match self {
+            Numbers::Bits => Ok(u32::from_le_bytes(bytes.try_into().map_err(|_| super::saved::damaged())?)),
+            Numbers::Interned { values, .. } => Ok(values.intern(bytes)),
+        }
+    }
+
+    fn memory_bytes(&self) -> usize {
+        match self {
+            Numbers::Bits => 0,
+            Numbers::Interned { values, .. } => values.memory_bytes(),
+        }
+    }
+}
+
 /// `count(distinct x)`.
 pub(super) struct CountDistinct {
-    converter: RowConverter,
     append_only: bool,
-    /// All values of all groups, numbered.
-    values: Groups,
+    numbers: Numbers,
     pairs: HashTable<Pair>,
     /// Different values of each group.
     counts: Vec<i64>,
@@ -55,14 +111,7 @@ impl CountDistinct {
     /// # Errors
     /// When the type cannot be encoded.
     pub(super) fn new(value: &DataType, append_only: bool) -> Result<Self> {
-        Ok(Self {
-            converter: RowConverter::new(vec![SortField::new(value.clone())])?,
-            append_only,
-            values: Groups::default(),
-            pairs: HashTable::new(),
-            counts: vec![],
-            unsaved: vec![],
-        })
+        Ok(Self { append_only, numbers: Numbers::of(value)?, pairs: HashTable::new(), counts: vec![], unsaved: vec![] })
     }
 
     fn add(&mut self, group: u32, value: u32, weight: i64) {
@@ -121,11 +170,8 @@ impl GroupAccumulator for CountDistinct {
 
     fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
         let values = rows.values.ok_or_else(|| Error::bug("an aggregate without an argument"))?;
-        let encoded = self.converter.convert_columns(std::slice::from_ref(values))?;
-        rows.each(|row, group, weight| {
-            let value = self.values.intern(encoded.row(row).as_ref());
-            self.add(group as u32, value, weight);
-        });
+        let numbers = self.numbers.number(values)?;
+        rows.each(|row, group, weight| self.add(group as u32, numbers[row], weight));
         Ok(())
     }
 
@@ -137,27 +183,24 @@ impl GroupAccumulator for CountDistinct {
     /// zero says that the value went.
     fn save(&mut self, groups: &[u32], mode: SnapshotMode) -> Result<ArrayRef> {
         let pairs = self.take_unsaved(mode);
-        let mut saved: HashMap<u32, Vec<u8>, FixedState> = HashMap::default();
-        for (group, value) in pairs {
-            let count = self.settle(group, value);
-            let key = self.values.key(value);
-            let bytes = saved.entry(group).or_default();
-            bytes.extend((key.len() as u32).to_le_bytes());
-            bytes.extend(count.to_le_bytes());
-            bytes.extend_from_slice(key);
-        }
-        let column = groups.iter().map(|g| saved.remove(g).unwrap_or_default());
-        let column = BinaryArray::from_iter_values(column);
-        if !saved.is_empty() {
+        let mut told = 0;
+        let column = save_each(groups, pairs.len() * SAVED_PAIR_BYTES, |group, bytes| {
+            let first = pairs.partition_point(|p| p.0 < group);
+            for (_, value) in pairs[first..].iter().take_while(|p| p.0 == group) {
+                save_value(self.settle(group, *value), bytes, |bytes| self.numbers.save(*value, bytes));
+                told += 1;
+            }
+        })?;
+        if told != pairs.len() {
             return Err(Error::bug("a group's values changed and the group did not"));
         }
-        Ok(Arc::new(column))
+        Ok(column)
     }
 
     fn load(&mut self, groups: &[u32], saved: &ArrayRef) -> Result<()> {
-        for (group, bytes) in groups.iter().zip(super::saved_bytes(saved)?.iter().flatten()) {
-            for (value, count) in super::saved_values(bytes) {
-                let value = self.values.intern(value?);
+        for (group, bytes) in groups.iter().zip(saved_bytes(saved)?.iter().flatten()) {
+            for (value, count) in saved_values(bytes) {
+                let value = self.numbers.load(value?)?;
                 let held = self.pairs.find(pair_hash(*group, value), |p| p.group == *group && p.value == value);
                 match held.map(|p| p.count()) {
                     Some(_) if self.append_only => {}
@@ -172,7 +215,7 @@ impl GroupAccumulator for CountDistinct {
     }
 
     fn bytes(&self) -> usize {
-        self.values.memory_bytes()
+        self.numbers.memory_bytes()
             + self.pairs.capacity() * (size_of::<Pair>() + 1)
             + self.counts.capacity() * 8
             + self.unsaved.capacity() * 8

@@ -144,13 +144,19 @@ impl ExactSum {
 
     /// The state as bytes, format version first.
     pub fn to_bytes(&self) -> Vec<u8> {
+        let mut bytes = Vec::new();
+        self.save(&mut bytes);
+        bytes
+    }
+
+    /// As `to_bytes`, appended.
+    pub(super) fn save(&self, bytes: &mut Vec<u8>) {
         match &self.0 {
             Form::One { position, low, high } => {
-                let mut bytes = vec![VERSION_ONE, *position];
+                bytes.extend([VERSION_ONE, *position]);
                 bytes.extend(whole(*low, *high).to_le_bytes());
-                bytes
             }
-            Form::Many(limbs) => limbs.to_bytes(),
+            Form::Many(limbs) => limbs.save(bytes),
         }
     }
 
@@ -194,8 +200,8 @@ impl Limbs {
         round(&self.limbs)
     }
 
-    fn to_bytes(&self) -> Vec<u8> {
-        let mut bytes = vec![VERSION_MANY];
+    fn save(&self, bytes: &mut Vec<u8>) {
+        bytes.push(VERSION_MANY);
         for count in [self.nans, self.positive_infinities, self.negative_infinities] {
             bytes.extend(count.to_le_bytes());
         }
@@ -203,7 +209,6 @@ impl Limbs {
             bytes.push(*position);
             bytes.extend(value.to_le_bytes());
         }
-        bytes
     }
 
     fn from_bytes(bytes: &[u8]) -> Option<Self> {

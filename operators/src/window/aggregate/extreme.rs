@@ -2,9 +2,8 @@
 
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
-use std::sync::Arc;
 
-use arrow::array::{ArrayRef, BinaryArray, new_null_array};
+use arrow::array::{ArrayRef, new_null_array};
 use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, SortField};
 use sluice_engine::state::SnapshotMode;
@@ -12,6 +11,10 @@ use sluice_engine::state::bits::{from_bits, has_bits, to_bits};
 use sluice_engine::{Error, Result};
 
 use super::accumulator::{GroupAccumulator, Rows};
+use super::saved::{damaged, save_each, save_value, saved_bytes, saved_values};
+
+/// What a group takes in a snapshot, about, in bytes.
+const SAVED_VALUE_BYTES: usize = 24;
 
 /// The accumulator of `min` (`max`, with `largest`) over values of a type.
 ///
@@ -227,28 +230,17 @@ impl<V: Values> GroupAccumulator for Extreme<V> {
     }
 
     fn save(&mut self, groups: &[u32], _mode: SnapshotMode) -> Result<ArrayRef> {
-        // For each value its length (u32), its count (i64) and itself.
-        let saved = groups.iter().map(|g| {
-            let mut bytes = Vec::new();
-            self.groups[*g as usize].each(|key, n| {
-                let start = bytes.len();
-                bytes.extend([0; 4]);
-                bytes.extend(n.to_le_bytes());
-                V::save(key, &mut bytes);
-                let length = (bytes.len() - start - 12) as u32;
-                bytes[start..start + 4].copy_from_slice(&length.to_le_bytes());
-            });
-            bytes
-        });
-        Ok(Arc::new(BinaryArray::from_iter_values(saved)))
+        save_each(groups, groups.len() * SAVED_VALUE_BYTES, |group, bytes| {
+            self.groups[group as usize].each(|key, n| save_value(n, bytes, |bytes| V::save(key, bytes)));
+        })
     }
 
     fn load(&mut self, groups: &[u32], saved: &ArrayRef) -> Result<()> {
-        for (group, bytes) in groups.iter().zip(super::saved_bytes(saved)?.iter().flatten()) {
+        for (group, bytes) in groups.iter().zip(saved_bytes(saved)?.iter().flatten()) {
             let held = &mut self.groups[*group as usize];
             *held = Held::Nothing;
-            for (value, n) in super::saved_values(bytes) {
-                held.count(V::load(value?).ok_or_else(super::damaged)?, n);
+            for (value, n) in saved_values(bytes) {
+                held.count(V::load(value?).ok_or_else(damaged)?, n);
             }
         }
         Ok(())
