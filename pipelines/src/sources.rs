@@ -43,6 +43,14 @@ impl<'a> Sources<'a> {
         Ok(Self { project, simulators })
     }
 
+    /// How many streams come from Kafka; at least one.
+    fn kafka_streams(&self) -> u64 {
+        let settings = &self.project.settings.sources;
+        let from_kafka = |source: &str| matches!(settings.get(source), Some(SourceSettings::Kafka(_)));
+        let tables = self.project.sources.iter().filter(|s| from_kafka(&s.source));
+        tables.count().max(1) as u64
+    }
+
     /// What reads a stream.
     ///
     /// # Errors
@@ -58,7 +66,12 @@ impl<'a> Sources<'a> {
         Ok(match settings {
             SourceSettings::Kafka(kafka) => {
                 let config = kafka_config(kafka, &stream.source, &topic, &self.project.name);
-                Box::new(move |c| Ok(Box::new(KafkaSource::new(config.clone(), c.clone())) as _))
+                let share = self.project.settings.run.memory_bytes / KAFKA_SHARE / self.kafka_streams();
+                Box::new(move |c| {
+                    let (least, most) = KAFKA_CLIENT_BYTES;
+                    let memory_bytes = (share / c.workers as u64).clamp(least, most) as usize;
+                    Ok(Box::new(KafkaSource::new(KafkaConfig { memory_bytes, ..config.clone() }, c.clone())) as _)
+                })
             }
             SourceSettings::FileStreams(files) => {
                 let path = self.project.root.join(&files.path).to_string_lossy().into_owned();
@@ -74,6 +87,11 @@ impl<'a> Sources<'a> {
         })
     }
 }
+
+/// What records that wait in Kafka's clients may take of `run.memory`: one part in so many.
+const KAFKA_SHARE: u64 = 8;
+/// Bytes that one client (a stream on a worker) gets at least, to be fast enough, and at most.
+const KAFKA_CLIENT_BYTES: (u64, u64) = (4 << 20, 32 << 20);
 
 /// How a topic of a Kafka source is read.
 pub fn kafka_config(kafka: &Kafka, source: &str, topic: &str, pipeline: &str) -> KafkaConfig {

@@ -53,11 +53,11 @@ impl RunConfig {
         Self {
             pipeline: pipeline.into(),
             workers: 1,
-            batch_rows: 8192,
+            batch_rows: 16384,
             batch_bytes: 8 << 20,
             tick: Duration::from_millis(500),
             epoch: Duration::from_secs(10),
-            epoch_rows_max: 1 << 19,
+            epoch_rows_max: 1 << 18,
             until_idle: false,
             stop: StopHandle::default(),
             metrics: Metrics::default(),

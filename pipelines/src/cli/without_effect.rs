@@ -15,7 +15,10 @@ fn warnings(project: &Project) -> Vec<String> {
     let (run, usual) = (&project.settings.run, Run::default());
     let mut warnings = Vec::new();
     if run.memory_bytes != usual.memory_bytes {
-        warnings.push("sluice.yml: run.memory has no effect yet; memory is not bounded".to_owned());
+        warnings.push(
+            "sluice.yml: run.memory has little effect yet; it bounds what waits in Kafka clients, and no state"
+                .to_owned(),
+        );
     }
     if run.keep_late != usual.keep_late {
         warnings.push("sluice.yml: run.keep_late has no effect yet; a row counts however late it is".to_owned());

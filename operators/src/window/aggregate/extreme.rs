@@ -3,7 +3,9 @@
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 
-use arrow::array::{ArrayRef, new_null_array};
+use std::sync::Arc;
+
+use arrow::array::{Array, ArrayRef, AsArray, StringArray, new_null_array};
 use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, SortField};
 use sluice_engine::state::SnapshotMode;
@@ -24,6 +26,8 @@ pub(super) fn extreme(value: &DataType, largest: bool, append_only: bool) -> Res
     let value_type = value.clone();
     Ok(if has_bits(value) {
         Box::new(Extreme { values: Bits { value_type }, largest, append_only, groups: vec![] })
+    } else if *value == DataType::Utf8 {
+        Box::new(Extreme { values: Text, largest, append_only, groups: vec![] })
     } else {
         let converter = RowConverter::new(vec![SortField::new(value_type.clone())])?;
         let values = Bytes { converter, value_type };
@@ -81,6 +85,43 @@ impl Values for Bits {
 
     fn heap_bytes(_key: &u64) -> usize {
         0
+    }
+}
+
+/// Strings as they are: their bytes compare as they do.
+struct Text;
+
+impl Values for Text {
+    type Key = Box<str>;
+    type Batch = StringArray;
+
+    fn batch(&self, values: &ArrayRef) -> Result<StringArray> {
+        let texts = values.as_string_opt::<i32>();
+        Ok(texts.ok_or_else(|| Error::bug(format!("strings were expected, not {}", values.data_type())))?.clone())
+    }
+
+    fn compare(batch: &StringArray, row: usize, held: &Box<str>) -> std::cmp::Ordering {
+        batch.value(row).cmp(held)
+    }
+
+    fn key(batch: &StringArray, row: usize) -> Box<str> {
+        batch.value(row).into()
+    }
+
+    fn array(&self, keys: &[Option<&Box<str>>]) -> Result<ArrayRef> {
+        Ok(Arc::new(keys.iter().map(|k| k.map(|k| k.as_ref())).collect::<StringArray>()))
+    }
+
+    fn save(key: &Box<str>, bytes: &mut Vec<u8>) {
+        bytes.extend_from_slice(key.as_bytes());
+    }
+
+    fn load(bytes: &[u8]) -> Option<Box<str>> {
+        std::str::from_utf8(bytes).ok().map(Into::into)
+    }
+
+    fn heap_bytes(key: &Box<str>) -> usize {
+        key.len()
     }
 }
 
@@ -254,5 +295,53 @@ impl<V: Values> GroupAccumulator for Extreme<V> {
             Held::Many(all) => all.keys().map(|k| V::heap_bytes(k) + 2 * size_of::<(V::Key, i64)>()).sum(),
         };
         self.groups.iter().map(heap).sum::<usize>() + self.groups.capacity() * size_of::<Held<V::Key>>()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow::array::{BinaryArray, Int32Array, Int64Array};
+    use proptest::prelude::*;
+    use std::collections::BTreeMap;
+
+    /// A value as one of each kind: bits, text and other bytes.
+    fn column(kind: usize, values: &[Option<i32>]) -> ArrayRef {
+        let text = |v: &Option<i32>| v.map(|v| format!("{v:03}"));
+        match kind {
+            0 => Arc::new(values.iter().copied().collect::<Int32Array>()),
+            1 => Arc::new(values.iter().map(text).collect::<StringArray>()),
+            _ => Arc::new(BinaryArray::from_iter(values.iter().map(text))),
+        }
+    }
+
+    proptest! {
+        /// The extremes are those of a model, for each way of keeping values, and come back from a snapshot.
+        #[test]
+        fn extremes_and_snapshots(changes in prop::collection::vec((0u32..3, 0i32..5), 1..60), kind in 0usize..3, largest: bool, appends: bool, keep in 0usize..60) {
+            let kind_type = column(kind, &[]).data_type().clone();
+            let new = || {
+                let mut new = extreme(&kind_type, largest, appends).expect("ordered");
+                new.resize(3);
+                new
+            };
+            let (mut ours, mut model) = (new(), BTreeMap::<(u32, i32), i64>::new());
+            let taken_back: &[_] = if appends { &[] } else { &changes[..keep.min(changes.len() - 1)] };
+            for (rows, weight) in [(changes.as_slice(), 1), (taken_back, -1)] {
+                let groups: Vec<u32> = rows.iter().map(|c| c.0).collect();
+                let values = column(kind, &rows.iter().map(|c| Some(c.1)).collect::<Vec<_>>());
+                let weights = Int64Array::from(vec![weight; rows.len()]);
+                rows.iter().for_each(|c| *model.entry(*c).or_insert(0) += weight);
+                let rows = Rows { groups: &groups, values: Some(&values), filter: None, weights: Some(&weights) };
+                ours.update(&rows).expect("updated");
+            }
+            let alive = |g: u32| model.iter().filter(move |((group, _), n)| *group == g && **n > 0).map(|((_, v), _)| *v);
+            let expected: Vec<Option<i32>> = (0..3).map(|g| if largest { alive(g).max() } else { alive(g).min() }).collect();
+            prop_assert_eq!(&ours.output(&[0, 1, 2]).expect("shown"), &column(kind, &expected));
+            let mut restored = new();
+            let saved = ours.save(&[0, 1, 2], SnapshotMode::Full).expect("saved");
+            restored.load(&[0, 1, 2], &saved).expect("loaded");
+            prop_assert_eq!(&restored.output(&[0, 1, 2]).expect("shown"), &column(kind, &expected));
+        }
     }
 }
