@@ -42,6 +42,8 @@ pub(super) struct Control {
     full: Vec<AtomicBool>,
     /// Rows that sources have given since the start.
     rows: AtomicU64,
+    /// Sources give nothing more once they have given so many rows.
+    rows_max: AtomicU64,
     acknowledged: Mutex<Arc<Positions>>,
     acknowledged_epoch: AtomicU64,
 }
@@ -83,6 +85,16 @@ impl Control {
 
     pub fn rows(&self) -> u64 {
         self.rows.load(Ordering::Relaxed)
+    }
+
+    /// From now on sources wait when they have given so many rows since the start.
+    pub fn set_rows_max(&self, rows: u64) {
+        self.rows_max.store(rows, Ordering::Relaxed);
+    }
+
+    /// False while sources shall wait: the epochs before must be committed first.
+    pub fn may_read(&self) -> bool {
+        self.rows() < self.rows_max.load(Ordering::Relaxed)
     }
 
     pub fn abort(&self) {

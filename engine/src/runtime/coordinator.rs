@@ -12,6 +12,9 @@ use super::run::RunConfig;
 use crate::error::{Error, Result};
 use crate::frame::{Barrier, BarrierKind};
 
+/// Sources wait once they have given this many epochs' rows since the newest barrier, because the epochs before are still
+/// being committed.
+pub(super) const EPOCHS_AHEAD_MAX: u64 = 2;
 /// How often the coordinator looks whether a barrier is due, when nothing else wakes it.
 const LOOK_MS: u64 = 5;
 /// How long a run that has failed waits for the commit that is under way, in seconds.
@@ -56,6 +59,7 @@ impl Coordinator {
         stages: usize,
     ) -> Self {
         let now = Instant::now();
+        control.set_rows_max(EPOCHS_AHEAD_MAX * config.epoch_rows_max);
         Self {
             epoch: lane.epoch() + 1,
             config,
@@ -189,6 +193,7 @@ impl Coordinator {
         if kind == BarrierKind::Epoch {
             self.last_epoch = now;
             self.rows_at_epoch = rows;
+            self.control.set_rows_max(rows + EPOCHS_AHEAD_MAX * self.config.epoch_rows_max);
             if let Some(lane) = &self.lane {
                 lane.choose_modes(&self.control);
             }

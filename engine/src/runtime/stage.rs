@@ -144,7 +144,7 @@ impl Stage {
                     entry.watermark = source.watermark();
                     return Ok(true);
                 }
-                if entry.ended || not_before.is_some_and(|t| Instant::now() < t) {
+                if entry.ended || !self.control.may_read() || not_before.is_some_and(|t| Instant::now() < t) {
                     return Ok(false);
                 }
                 match source.poll(self.batch_rows, self.batch_bytes) {

@@ -209,3 +209,37 @@ fn an_epoch_without_rows_when_one_is_wanted() {
     let summary = lake.run_graph(lake.graph(0, None).expect("a graph"), config, Box::new(observer)).expect("a stop");
     assert_eq!((summary.rows, summary.epoch), (0, 2));
 }
+
+/// Writes down how many rows the sources had given at each epoch.
+struct RowsAtEpochs(Arc<std::sync::Mutex<Vec<u64>>>);
+
+impl Observer for RowsAtEpochs {
+    fn on_committed<'a>(&'a mut self, epoch: &'a Committed) -> BoxFuture<'a, Result<()>> {
+        self.0.lock().expect("no panic").push(epoch.rows);
+        ready(Ok(())).boxed()
+    }
+}
+
+/// While a slow commit is under way, sources are read no further than a bound: what waits for the next epoch stays bounded.
+#[test]
+fn sources_wait_for_slow_commits() {
+    const WORKERS: usize = 2;
+    const BATCH_ROWS: usize = 16;
+    const EPOCH_ROWS_MAX: u64 = 200;
+    const ROWS: i64 = 3_000;
+    let lake = Lake::default();
+    let mut graph = Graph::new();
+    let numbers = graph.source("numbers", |c| Ok(Box::new(CountingSource::new(c.clone(), ROWS, KEYS, 5))));
+    let rows = lake.rows.clone();
+    let slow = SlowCommitter::new(lake.rows.committer(None), Duration::from_millis(40), Begun::default());
+    let input = vec![Input::forward(numbers.expect("a new name"))];
+    graph.sink("rows", input, move |_| Ok(rows.sink()), Box::new(slow)).expect("a new name");
+    let config = RunConfig { epoch_rows_max: EPOCH_ROWS_MAX, ..config(WORKERS, BATCH_ROWS) };
+    let seen = Arc::new(std::sync::Mutex::new(vec![0]));
+    lake.run_graph(graph, config, Box::new(RowsAtEpochs(seen.clone()))).expect("the run ends by itself");
+    assert_eq!(lake.rows.rows().len() as i64, ROWS);
+    let seen = seen.lock().expect("no panic");
+    let most = super::coordinator::EPOCHS_AHEAD_MAX * EPOCH_ROWS_MAX + (WORKERS * BATCH_ROWS) as u64;
+    let epochs: Vec<u64> = seen.windows(2).map(|pair| pair[1] - pair[0]).collect();
+    assert!(epochs.iter().all(|rows| *rows <= most), "{epochs:?} against {most}");
+}
