@@ -13,7 +13,7 @@ pub const AFTER_HELP: &str = "\
 Tables are named layer.table, as `sluice plan` lists them. Records that could not be decoded, and rows for which an expression
 failed, are in sluice.rejects.
 The SQL is Spark SQL, as in models:
-  sluice query \"select reason, count(*) from sluice.rejects group by reason\"";
+  sluice query \"select stream, count(*) from sluice.rejects group by stream\"";
 
 /// SQL over the tables.
 #[derive(Debug, Args)]

@@ -6,7 +6,7 @@ use sluice_engine::checkpoint::newest;
 use super::{Outcome, ProjectDir, opened, output};
 use crate::node_names;
 
-/// The newest epoch, and how far each stream was read: `partition:offset` of what comes next.
+/// The newest epoch, and how far each stream was read: `partition:offset` (or `file:byte`) of what comes next.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     #[command(flatten)]
