@@ -5,7 +5,7 @@
 //! | `/healthz` | 200 `ok` while nothing has failed; 503 and the reason from a failure until the restart begins |
 //! | `/readyz` | 200 `ok` once rows flow or an epoch was committed; 503 and the reason before, and around a restart |
 //! | `/metrics` | every metric of the engine's catalog, in Prometheus' text format |
-//! | `/status` | the same numbers as JSON, for `sluice status`: see [`Status`] |
+//! | `/status` | the same numbers as JSON: see [`Status`] |
 //! | `/` | this list, as text |
 //!
 //! It reads counters and changes nothing, so it needs no rights; by default it listens on the loopback address only.

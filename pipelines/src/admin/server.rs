@@ -127,7 +127,7 @@ const PATHS: &str = "\
 /healthz  200 while nothing has failed
 /readyz   200 while rows flow
 /metrics  counters and gauges, for Prometheus
-/status   the same as JSON, for `sluice status`
+/status   the same as JSON
 ";
 
 async fn healthz(State(state): State<AdminState>) -> Response {

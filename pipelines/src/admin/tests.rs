@@ -156,7 +156,7 @@ async fn the_paths_are_listed() {
         /healthz  200 while nothing has failed
         /readyz   200 while rows flow
         /metrics  counters and gauges, for Prometheus
-        /status   the same as JSON, for `sluice status`
+        /status   the same as JSON
     "#]]
     .assert_eq(&body.replace(env!("CARGO_PKG_VERSION"), "VERSION"));
     assert_eq!(get(address, "/admin").await.0, "HTTP/1.1 404 Not Found");

@@ -1,5 +1,7 @@
 //! `sluice check`.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use sluice_engine::{Error, ErrorKind};
 use sluice_operators::sink::clickhouse::check as check_clickhouse;
@@ -9,7 +11,7 @@ use super::{Failure, Outcome, ProjectDir, opened, output, without_effect};
 use crate::compile::{How, Pipeline, clickhouse_config};
 use crate::lake::table_faults;
 use crate::project::SourceSettings;
-use crate::sources::kafka_config;
+use crate::sources::{Sources, kafka_config};
 
 /// Everything that can be known before running.
 #[derive(Debug, Args)]
@@ -25,13 +27,16 @@ pub async fn check(args: CheckArgs) -> Outcome {
     let pipeline = opened::open(&args.project.project).await?;
     without_effect::warn(&pipeline.project);
     let mut faults: Vec<Error> = Vec::new();
+    faults.extend(Sources::of(&pipeline.project).err());
     if !args.offline {
         check_topics(&pipeline, &mut faults).await;
         check_lake(&pipeline, &mut faults).await;
         check_tables(&pipeline, &mut faults).await;
     }
     if !faults.is_empty() {
-        faults.iter().for_each(|f| output::error(&f.to_string()));
+        // Several streams or tables may have the same fault: it is one thing to mend.
+        let told: BTreeSet<String> = faults.iter().map(|f| f.to_string()).collect();
+        told.iter().for_each(|f| output::error(f));
         let away = faults.iter().any(|f| f.kind() != ErrorKind::Config);
         return Err(if away { Failure::Told } else { Failure::ToldWrong });
     }

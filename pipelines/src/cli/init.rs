@@ -25,7 +25,7 @@ sources:
 lake: "${LAKE:-./lake}"          # a folder, or hdfs://namenode:8020/lake
 # clickhouse: { url: "${CLICKHOUSE_URL:-http://127.0.0.1:8123}", database: music, models: "tag:gold" }
 run: { workers: auto, memory: 512 MiB, epoch: 10 seconds, freshness: 500 ms, keep_late: 7 days }
-admin: { listen: "127.0.0.1:8088" }
+admin: { listen: "${ADMIN_LISTEN:-127.0.0.1:8088}" }
 "#;
 
 /// Write a new project that runs.

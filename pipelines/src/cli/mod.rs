@@ -77,7 +77,7 @@ enum Verb {
     /// SQL over the tables.
     #[command(after_help = query::AFTER_HELP)]
     Query(query::QueryArgs),
-    /// What the tables hold and how far the sources were read.
+    /// The newest epoch, and how far each stream was read: `partition:offset` (or `file:byte`) of what comes next.
     Status(status::StatusArgs),
 }
 

@@ -36,7 +36,8 @@ pub fn note(line: &str) {
 /// Logs go to stderr. `SLUICE_LOG` (or `RUST_LOG`) wins over the flags.
 pub fn start_logging(verbose: u8) {
     let level = match verbose {
-        0 => "warn,sluice_engine=warn,sluice_operators=warn,sluice_pipelines=info",
+        // hdfs-native warns of each attempt in words of the operating system; the error that comes of it says what is wrong.
+        0 => "warn,hdfs_native=error,sluice_engine=warn,sluice_operators=warn,sluice_pipelines=info",
         1 => "warn,sluice_engine=debug,sluice_operators=debug,sluice_pipelines=debug",
         _ => "debug",
     };

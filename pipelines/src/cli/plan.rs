@@ -80,11 +80,9 @@ fn describe(op: &Op, parts: &mut Vec<String>) {
             parts.push(format!("state per {} (distinct rows)", if *windowed { "window" } else { "group" }));
         }
         Op::Aggregate { spec, windowed, .. } => {
-            parts.push(format!(
-                "state per {} ({} aggregates)",
-                if *windowed { "window" } else { "group" },
-                spec.calls.len()
-            ));
+            let (calls, kept) = (spec.calls.len(), if *windowed { "window" } else { "group" });
+            let plural = if calls == 1 { "" } else { "s" };
+            parts.push(format!("state per {kept} ({calls} aggregate{plural})"));
         }
         Op::Dedupe { spec, .. } => {
             let keys: Vec<&str> = spec.keys.iter().map(|k| spec.schema.field(*k).name().as_str()).collect();

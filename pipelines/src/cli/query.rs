@@ -3,15 +3,17 @@
 use std::io::IsTerminal;
 
 use clap::Args;
+use sluice_engine::Error;
 
 use super::{Outcome, ProjectDir, opened};
 use crate::lake;
 use crate::table_text::{BatchWriter, Format, TERMINAL_COLUMN_CHARS_MAX};
 
 pub const AFTER_HELP: &str = "\
-Tables are named layer.table, for instance bronze.x, silver.y, gold.z; records that could not be decoded are in sluice.rejects.
+Tables are named layer.table, as `sluice plan` lists them. Records that could not be decoded, and rows for which an expression
+failed, are in sluice.rejects.
 The SQL is Spark SQL, as in models:
-  sluice query \"select reason, count(*) from sluice.rejects group by reason\"";
+  sluice query \"select stream, count(*) from sluice.rejects group by stream\"";
 
 /// SQL over the tables.
 #[derive(Debug, Args)]
@@ -29,7 +31,7 @@ pub async fn query(args: QueryArgs) -> Outcome {
     let pipeline = opened::open(&args.project.project).await?;
     let store = opened::lake(&pipeline)?;
     let context = lake::lake_session(&pipeline, &store).await?;
-    let mut rows = lake::query_rows(&context, &args.sql).await?;
+    let mut rows = lake::query_rows(&context, &args.sql).await.map_err(with_way_out)?;
     let stdout = std::io::stdout();
     let chars_max = stdout.is_terminal().then_some(TERMINAL_COLUMN_CHARS_MAX);
     let mut writer = BatchWriter::new(stdout.lock(), rows.schema(), args.format, chars_max)?;
@@ -40,4 +42,11 @@ pub async fn query(args: QueryArgs) -> Outcome {
     }
     let _ = writer.finish()?;
     Ok(())
+}
+
+/// For who named a table that is not there: where the names are.
+fn with_way_out(error: Error) -> Error {
+    let message = error.to_string();
+    let is_unknown = message.starts_with("table '") && message.ends_with("not found");
+    if is_unknown { Error::config(format!("{message}; `sluice plan` lists the tables")) } else { error }
 }

@@ -69,7 +69,7 @@ pub async fn run_here(pipeline: Arc<Pipeline>, mut options: RunOptions) -> Outco
     let summary = result?;
     let seconds = started.elapsed().as_secs_f64();
     let on = if until_idle { "" } else { "; the next start goes on from here" };
-    output::note(&format!("{} rows in {seconds:.1} s, committed as epoch {}{on}", summary.rows, summary.epoch));
+    output::note(&format!("{} rows in {seconds:.1} s, committed as epoch {}{on}", watch.rows(), summary.epoch));
     Ok(())
 }
 

@@ -12,6 +12,9 @@ use sluice_operators::source::simulator::{Faults, Options, Pace, Simulator, Simu
 use super::{Outcome, output};
 use crate::sources::{LATE_BY_MAX_MS, load_config, moment};
 
+/// What a target in Kafka begins with.
+const KAFKA: &str = "kafka://";
+
 /// Simulate events of a music site, to Kafka or to files.
 #[derive(Debug, Args)]
 pub struct SimulateArgs {
@@ -21,7 +24,8 @@ pub struct SimulateArgs {
     /// Where to: kafka://host:port, or a folder for one file of JSON lines for each stream.
     #[arg(long, value_name = "TARGET")]
     to: String,
-    /// End after so many events; without it, end only with Ctrl-C (or with --end).
+    /// End after so many events; without it, end only with Ctrl-C (or with --end). A folder needs --events, --end, --rate
+    /// or --speedup.
     #[arg(long, value_name = "N")]
     events: Option<u64>,
     /// Events a second; without it, as fast as it can.
@@ -89,7 +93,21 @@ fn failed(e: SimulatorError) -> Error {
     Error::config(e.to_string())
 }
 
+/// Without an end and without a pace, a folder's disk is full within minutes.
+fn check_size(args: &SimulateArgs) -> Result<()> {
+    let is_held = args.events.is_some() || args.end.is_some() || args.rate.is_some() || args.speedup.is_some();
+    if is_held || args.to.starts_with(KAFKA) {
+        return Ok(());
+    }
+    Err(Error::config(format!(
+        "events without end, as fast as possible, would fill the disk of {}; give --events or --end, or a pace by --rate \
+         or --speedup",
+        args.to
+    )))
+}
+
 fn write(args: &SimulateArgs, stop: &AtomicBool) -> Result<Truth> {
+    check_size(args)?;
     let config = load_config(Some(&args.config), Path::new("."))?;
     let mut options = Options::from_config(&config);
     options.seed = args.seed.or(options.seed);
@@ -119,7 +137,7 @@ fn write(args: &SimulateArgs, stop: &AtomicBool) -> Result<Truth> {
     };
     let mut simulator = Simulator::new(config, options).map_err(failed)?;
     let quiet = |_: &Truth| {};
-    match args.to.strip_prefix("kafka://") {
+    match args.to.strip_prefix(KAFKA) {
         Some(brokers) => {
             let target = kafka::KafkaOptions {
                 brokers: brokers.to_owned(),

@@ -6,7 +6,7 @@ use sluice_engine::checkpoint::newest;
 use super::{Outcome, ProjectDir, opened, output};
 use crate::node_names;
 
-/// What the tables hold and how far the sources were read.
+/// The newest epoch, and how far each stream was read: `partition:offset` (or `file:byte`) of what comes next.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     #[command(flatten)]

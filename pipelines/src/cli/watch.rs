@@ -78,6 +78,13 @@ impl Watch {
         let _ = shown.await;
     }
 
+    /// Rows that all streams have given. (A run also reads rows that are no stream's: seeds, and constants of the SQL.)
+    pub fn rows(&self) -> u64 {
+        let nodes = self.metrics.nodes();
+        let counts = self.pipeline.streams.iter().filter_map(|s| nodes.get(&node_names::stream_source(s)));
+        counts.map(|counts| counts.rows_in).sum()
+    }
+
     fn snapshot(&self, meter: &mut Meter) -> Snapshot {
         let elapsed = self.started.elapsed();
         let nodes = self.metrics.nodes();

@@ -106,10 +106,10 @@ fn parse(sql: &str) -> Result<Box<Query>, SqlError> {
         (Some(other), None) => {
             let text = other.to_string();
             let start: String = text.chars().take(40).collect();
-            Err(SqlError::new(format!("a model is one SELECT, not {start:?}")))
+            Err(SqlError::new(format!("one SELECT is wanted, not {start:?}")))
         }
-        (None, _) => Err(SqlError::new("the model is empty; a model is one SELECT")),
-        (_, Some(_)) => Err(SqlError::new("there is more than one statement; a model is one SELECT")),
+        (None, _) => Err(SqlError::new("the SQL is empty; write one SELECT")),
+        (_, Some(_)) => Err(SqlError::new("there is more than one statement; write one SELECT")),
     }
 }
 
@@ -151,13 +151,21 @@ fn as_stored(plan: LogicalPlan) -> datafusion::error::Result<LogicalPlan> {
     LogicalPlanBuilder::from(plan).project(columns)?.build()
 }
 
+/// What DataFusion's messages hold for its developers. It calls wrong arguments of a function a bug of its own.
+const NOISE: &[&str] = &[
+    "Error during planning: ",
+    "Schema error: ",
+    "Internal error: ",
+    "Optimizer rule ",
+    "type_coercion\ncaused by\n",
+    "\nThis issue was likely caused by a bug in DataFusion's code. Please help us to resolve this by filing a bug report in \
+     our issue tracker: https://github.com/apache/datafusion/issues",
+];
+
 /// DataFusion's message without what only its developers need.
 pub fn plain(error: &datafusion::error::DataFusionError) -> String {
     let text = error.strip_backtrace();
-    let text = ["Error during planning: ", "Schema error: ", "Optimizer rule ", "type_coercion\ncaused by\n"]
-        .iter()
-        .fold(text, |t, noise| t.replace(noise, ""));
-    text.trim().to_owned()
+    NOISE.iter().fold(text, |t, noise| t.replace(noise, "")).trim().to_owned()
 }
 
 /// The same columns with lower-case names, as SQL sees a table.

@@ -40,6 +40,9 @@ fn wrong_command() {
     ends_with(2, &["fly"], &["'fly'", "--help"]);
     ends_with(2, &[], &["Usage: sluice"]);
     ends_with(2, &["run", "--untilidle"], &["--untilidle", "--until-idle"]);
+    let nowhere = tempfile::tempdir().unwrap().path().join("events").display().to_string();
+    ends_with(2, &["simulate", "--to", &nowhere], &["would fill the disk", "give --events"]);
+    assert!(!std::path::Path::new(&nowhere).exists(), "nothing was written");
     ends_with(0, &["--help"], &["Exit status: 0 done, 1 the work failed, 2 the command or the project is wrong"]);
     ends_with(0, &["--version"], &["sluice "]);
 }
@@ -80,6 +83,7 @@ fn done_and_failed() {
     ends_with(0, &["query", "--project", &dir, "--format", "csv", "select id, spent from gold.spend"], &["1,2.5"]);
     ends_with(0, &["query", "--project", &dir, "select reason from sluice.rejects"], &["truncated"]);
     ends_with(2, &["query", "--project", &dir, "selec 1"], &["error: ", "does not parse"]);
+    ends_with(2, &["query", "--project", &dir, "select * from nowhere"], &["nowhere' not found; `sluice plan` lists"]);
     ends_with(0, &["status", "--project", &dir], &["pipeline \"shop\": epoch"]);
     ends_with(0, &["build", "--project", &dir], &["data tests: 0 passed"]);
     let shop = shop.with("tests/nothing_is_sold.sql", "select * from {{ ref('spend') }}");

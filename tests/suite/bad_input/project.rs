@@ -28,7 +28,7 @@ fn sql_that_does_not_parse_after_a_template() {
 #[test]
 fn sql_that_is_no_query() {
     says(&with_model("select 1; select 2"), &["models/spend.sql", "more than one statement", "one SELECT"]);
-    says(&with_model("-- nothing"), &["models/spend.sql", "the model is empty", "one SELECT"]);
+    says(&with_model("-- nothing"), &["models/spend.sql", "the SQL is empty", "one SELECT"]);
     says(&with_model("drop table x"), &["models/spend.sql", "one SELECT", "DROP TABLE"]);
 }
 

@@ -91,12 +91,17 @@ fn demo_ends_and_its_tables_answer() -> anyhow::Result<()> {
                + (select count(*) from bronze.auth_events) + (select count(*) from bronze.status_change_events) as n";
     let events = number(&dir, all)?;
     assert!((20_000..20_004).contains(&events), "{events} events");
+    assert!(stderr(&output).contains(&format!("\n{events} rows in ")), "{}", stderr(&output));
     let plays = number(&dir, "select sum(plays) as n from gold.top_songs")?;
     assert_eq!(plays, number(&dir, "select count(*) as n from silver.fact_listens")?);
     let hint = stderr(&output);
     let question = hint.lines().last().and_then(|line| line.split('"').nth(1)).context("no question in the hint")?;
     let answer = said(&["query", "--project", &dir, "--format", "json", question])?;
     assert!(answer.lines().count() > 0, "{question}");
+    let more = sluice(&["demo", "--events", "21000", "--dir", &dir, "--seed", "3"])?;
+    assert!(more.status.success(), "the demo goes on with more events: {}", stderr(&more));
+    let events = number(&dir, all)?;
+    assert!((21_000..21_004).contains(&events), "{events} events");
     Ok(())
 }
 
@@ -111,6 +116,11 @@ fn new_project_is_checked_and_planned() -> anyhow::Result<()> {
     let models = plan["models"].as_array().context("no models")?;
     assert_eq!(models.len(), models.iter().filter(|model| model["strategy"].is_string()).count());
     assert!(models.iter().any(|model| model["table"] == "gold.top_songs"), "{plan}");
+    let settings = fs::read_to_string(folder.path().join("new/sluice.yml"))?;
+    fs::write(folder.path().join("new/sluice.yml"), settings.replace("config: example", "config: nobody.json"))?;
+    let wrong = sluice(&["check", "--offline", "--project", &dir])?;
+    assert_eq!(wrong.status.code(), Some(2), "{}", stderr(&wrong));
+    assert!(stderr(&wrong).contains("nobody.json cannot be read"), "{}", stderr(&wrong));
     let again = sluice(&["init", &dir])?;
     assert_eq!(again.status.code(), Some(2), "a folder that is not empty is left alone: {}", stderr(&again));
     Ok(())

@@ -7,7 +7,7 @@ use super::error::SimulatorError;
 /// Users are numbered by `u32`.
 const USERS_MAX: usize = 100_000_000;
 
-/// Shares of the records that are spoilt on purpose. All zero: none.
+/// Shares of the records that are spoilt on purpose. All shares zero: none.
 ///
 /// Faults come from a chance of their own, so that the events below them stay the same with and without faults.
 /// A record has one of `duplicate`, `late` and `malformed` at most.
@@ -27,9 +27,9 @@ pub struct Faults {
 }
 
 impl Faults {
-    /// No fault at all?
+    /// No fault at all? How late records may be says nothing while none is late.
     pub fn is_none(&self) -> bool {
-        *self == Self::default()
+        Self { late_by_max_ms: 0, ..*self } == Self::default()
     }
 
     fn check(&self) -> Result<(), SimulatorError> {
@@ -125,7 +125,7 @@ impl Options {
             return Err(SimulatorError::option("end", problem));
         }
         if self.events_max == Some(0) {
-            return Err(SimulatorError::option("events_max", "is 0; it must be 1 or more"));
+            return Err(SimulatorError::option("events", "is 0; it must be 1 or more"));
         }
         // Far enough from the ends of an i64 that adding years of milliseconds cannot pass them.
         if !(-(1i64 << 50)..1 << 50).contains(&self.start_ms) {

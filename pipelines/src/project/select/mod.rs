@@ -105,7 +105,7 @@ impl<'p> Graph<'p> {
             Method::Source => self.project.sources.iter().map(|table| table.source.as_str()).collect(),
             Method::Name | Method::Path | Method::Config(_) => self.project.models.keys().map(String::as_str).collect(),
         };
-        super::nearest::did_you_mean(&term.value, known, "`sluice plan` lists the models with their tags and paths")
+        super::nearest::did_you_mean(&term.value, known, "`sluice plan` lists the models")
     }
 
     fn matches(&self, node: &NodeRef, term: &Term) -> bool {

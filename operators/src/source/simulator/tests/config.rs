@@ -110,7 +110,7 @@ fn errors_name_the_option() {
     let cases = [
         (Options { users: 0, ..good.clone() }, "\"users\" is 0"),
         (Options { end_ms: Some(START_MS), ..good.clone() }, "\"end\" is"),
-        (Options { events_max: Some(0), ..good.clone() }, "\"events_max\" is 0"),
+        (Options { events_max: Some(0), ..good.clone() }, "\"events\" is 0"),
         (Options { start_ms: i64::MAX, ..good.clone() }, "\"start\" is"),
         (Options { growth_rate: -1.0, ..good.clone() }, "\"growth_rate\" is -1"),
         (Options { attrition_rate: f64::NAN, ..good.clone() }, "\"attrition_rate\" is NaN"),

@@ -7,7 +7,7 @@ use proptest::prelude::*;
 use sluice_engine::source::SplitPosition;
 use sluice_engine::{ErrorKind, Polled, Position, Source};
 
-use super::super::{Options, STREAMS, SharedSimulator, SimulatorSource, SimulatorSourceConfig};
+use super::super::{Faults, Options, STREAMS, SharedSimulator, SimulatorSource, SimulatorSourceConfig};
 use super::source::{Logs, append, config, context, drain, expected, open, shared, sources, spoilt};
 use super::{START_MS, options};
 
@@ -97,15 +97,21 @@ fn stopped_before_the_first_record() {
     assert_eq!(positions(&after), end);
 }
 
-/// More events may be asked for over a restart, as long as there are no faults.
+/// More events may be asked for over a restart, as long as there are no faults; that they could be late is none.
 #[test]
 fn more_events() {
-    let mut logs = Logs::new();
-    let mut all = open(sources(&shared(options(300, 2_000)), 1));
-    drain(&mut all, 8_192, 8 << 20, &mut logs);
-    let mut more = resumed(&shared(options(300, 5_000)), 1, &positions(&all)).unwrap();
-    drain(&mut more, 8_192, 8 << 20, &mut logs);
-    assert!(logs == expected(options(300, 5_000), 4));
+    for late_by_max_ms in [0, 600_000] {
+        let run = |events| {
+            let faults = Faults { late_by_max_ms, ..Faults::default() };
+            Options { faults, ..options(300, events) }
+        };
+        let mut logs = Logs::new();
+        let mut all = open(sources(&shared(run(2_000)), 1));
+        drain(&mut all, 8_192, 8 << 20, &mut logs);
+        let mut more = resumed(&shared(run(5_000)), 1, &positions(&all)).unwrap();
+        drain(&mut more, 8_192, 8 << 20, &mut logs);
+        assert!(logs == expected(options(300, 5_000), 4));
+    }
 }
 
 /// A run with other records is refused, and so are positions of something else.
