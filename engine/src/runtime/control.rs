@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::commit::CommitLane;
 use crate::error::Error;
 use crate::frame::{Barrier, BarrierKind};
 use crate::graph::NodeId;
@@ -51,11 +52,20 @@ impl Control {
         Self { full: (0..nodes).map(|_| AtomicBool::new(true)).collect(), ..Self::default() }
     }
 
-    pub fn request(&self, barrier: Barrier) {
+    fn request(&self, barrier: Barrier) {
         self.epoch.store(barrier.epoch, Ordering::Relaxed);
         self.durable.store(barrier.kind == BarrierKind::Epoch, Ordering::Relaxed);
         self.last.store(barrier.last, Ordering::Relaxed);
         self.sequence.store(barrier.sequence, Ordering::Release);
+    }
+
+    /// Asks for a barrier that is due. An epoch comes when nothing is being committed: the lane then says which snapshots
+    /// are full.
+    pub fn ask(&self, barrier: Barrier, lane: Option<&CommitLane>) {
+        if let Some(lane) = lane.filter(|_| barrier.kind == BarrierKind::Epoch) {
+            lane.choose_modes(self);
+        }
+        self.request(barrier);
     }
 
     /// The barrier that a source which has passed `seen` must send now.
