@@ -1,6 +1,6 @@
 //! A table that shows rows before their epoch is committed: of each key the row of the highest version counts.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures::future::{BoxFuture, FutureExt, ready};
@@ -21,26 +21,43 @@ struct Shown {
     epoch: u64,
     /// None: the key is gone.
     value: Option<i64>,
+    late: bool,
 }
 
 /// A table of keys and values that replaces rows by version. Cheap to clone: all clones are one.
+///
+/// A run that lives on beside the one that has taken over may show a row after the other has set the table back. Nothing
+/// is there to stop it, and when the key does not change any more nothing replaces the row: it is known to be late.
 #[derive(Clone, Default)]
-pub struct EarlyTable(Arc<Mutex<BTreeMap<i64, Shown>>>);
+pub struct EarlyTable(Arc<Mutex<Content>>);
+
+#[derive(Default)]
+struct Content {
+    rows: BTreeMap<i64, Shown>,
+    /// The newest run that has set the table back.
+    set_back_by: u64,
+}
 
 impl EarlyTable {
-    fn rows(&self) -> MutexGuard<'_, BTreeMap<i64, Shown>> {
+    fn content(&self) -> MutexGuard<'_, Content> {
         self.0.lock().expect("nobody panics while holding a table")
     }
 
     /// What a reader sees.
     pub fn shown(&self) -> Weights {
-        self.rows().iter().filter_map(|(key, shown)| Some((vec![*key, shown.value?], 1))).collect()
+        self.content().rows.iter().filter_map(|(key, shown)| Some((vec![*key, shown.value?], 1))).collect()
     }
 
-    fn insert(&self, key: i64, row: Shown) {
-        let mut rows = self.rows();
-        if rows.get(&key).is_none_or(|there| there.version <= row.version) {
-            rows.insert(key, row);
+    /// The keys whose rows are late.
+    pub fn late(&self) -> BTreeSet<i64> {
+        self.content().rows.iter().filter(|(_, shown)| shown.late).map(|(key, _)| *key).collect()
+    }
+
+    fn insert(&self, key: i64, version: Version, epoch: u64, value: Option<i64>) {
+        let content = &mut *self.content();
+        if content.rows.get(&key).is_none_or(|there| there.version <= version) {
+            let late = version.0 < content.set_back_by;
+            content.rows.insert(key, Shown { version, epoch, value, late });
         }
     }
 }
@@ -81,7 +98,7 @@ impl Sink for EarlyPart {
         for half in [first, second] {
             self.world.now(self.pid, &format!("show {} keys at {version:?}", half.len()), || {
                 half.iter().for_each(|(key, value)| {
-                    self.table.insert(*key, Shown { version, epoch, value: *value });
+                    self.table.insert(*key, version, epoch, *value);
                 });
                 Ok(())
             })?;
@@ -95,14 +112,20 @@ impl Sink for EarlyPart {
 }
 
 impl EarlyPart {
-    /// What belongs to an epoch after the last committed one is set back.
-    fn set_back(&self, last: u64) {
+    /// What is not of the committed epochs is set back to them: rows of a later epoch; and rows of a run later than the one
+    /// that has written the newest manifest, because such a run has cut the epochs of the same numbers elsewhere.
+    fn set_back(&self, last: Option<(u64, u64)>) {
+        let (last, by) = last.unwrap_or_default();
         let settled: BTreeMap<i64, i64> = self.settled.rows().into_keys().map(|row| (row[0], row[1])).collect();
-        let later: Vec<i64> =
-            self.table.rows().iter().filter(|(_, shown)| shown.epoch > last).map(|(key, _)| *key).collect();
-        for key in later {
-            let value = settled.get(&key).copied();
-            self.table.insert(key, Shown { version: (self.generation, 0), epoch: last, value });
+        let by_epoch_only = self.plant == Some(Plant::SetBackByEpochOnly);
+        let is_other = |shown: &Shown| shown.epoch > last || !by_epoch_only && shown.version.0 > by;
+        let others: Vec<i64> = {
+            let mut content = self.table.content();
+            content.set_back_by = content.set_back_by.max(self.generation);
+            content.rows.iter().filter(|(_, shown)| is_other(shown)).map(|(key, _)| *key).collect()
+        };
+        for key in others {
+            self.table.insert(key, (self.generation, 0), last, settled.get(&key).copied());
         }
     }
 }
@@ -113,7 +136,7 @@ impl Committer for EarlyPart {
     }
 
     fn seal<'a>(&'a mut self, _epoch: u64, _parts: Vec<Part>) -> BoxFuture<'a, Result<Token>> {
-        ready(Ok(json!({}))).boxed()
+        ready(Ok(json!({ "generation": self.generation }))).boxed()
     }
 
     fn commit<'a>(&'a mut self, _epoch: u64, _token: &'a Token) -> BoxFuture<'a, Result<()>> {
@@ -124,7 +147,7 @@ impl Committer for EarlyPart {
         let this = &*self;
         let effect = move || {
             if this.plant != Some(Plant::NotSetBack) {
-                this.set_back(last.as_ref().map_or(0, |(epoch, _)| *epoch));
+                this.set_back(last.map(|(epoch, token)| (epoch, token["generation"].as_u64().unwrap_or(0))));
             }
             Ok(())
         };

@@ -23,7 +23,7 @@ use scenario::{Outcome, Script, play};
 /// Seeds that the test command plays.
 const SEEDS: u64 = 300;
 /// Seeds in which a planted bug must be found at least once.
-const PLANT_SEEDS: u64 = 60;
+const PLANT_SEEDS: u64 = SEEDS;
 /// Lines of the trace that a failure shows.
 const SHOWN_LINES: usize = 80;
 
@@ -106,7 +106,13 @@ fn a_seed_replays() {
 /// Bugs that are put into the simulated parts are found: the checks can fail.
 #[test]
 fn planted_bugs_are_found() {
-    let plants = [Plant::CommitBeforeManifest, Plant::CommitsAgain, Plant::OffsetOffByOne, Plant::NotSetBack];
+    let plants = [
+        Plant::CommitBeforeManifest,
+        Plant::CommitsAgain,
+        Plant::OffsetOffByOne,
+        Plant::NotSetBack,
+        Plant::SetBackByEpochOnly,
+    ];
     for plant in plants {
         let mut scripts = (0..PLANT_SEEDS).map(|seed| Script { seed, plant: Some(plant), ..Script::default() });
         let found = scripts.find(|script| !play(*script).violations.is_empty());

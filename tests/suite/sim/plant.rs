@@ -11,4 +11,6 @@ pub enum Plant {
     OffsetOffByOne,
     /// The early table is not set back after a crash.
     NotSetBack,
+    /// The early table is set back by the numbers of epochs alone, whichever run has shown a row.
+    SetBackByEpochOnly,
 }
