@@ -8,4 +8,5 @@ mod golden;
 mod idle;
 mod readers;
 mod services;
+mod sim;
 mod tidy;

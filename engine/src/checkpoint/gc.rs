@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::manifest::{Manifest, epoch_of};
+use super::pack::generation_of;
 use super::store::CheckpointStore;
 use crate::error::Result;
 
@@ -10,6 +11,9 @@ use crate::error::Result;
 pub const MANIFESTS_KEPT: u64 = 2;
 
 /// Deletes manifests older than the newest two and packs that neither `manifest` nor `previous` names.
+///
+/// Packs of later runs stay: a run that has been held up, and does not know yet that another has taken over, would
+/// otherwise delete the state of that one.
 ///
 /// # Errors
 /// `Transient` when the store is away; what was not deleted is found by the next call.
@@ -26,10 +30,45 @@ pub async fn sweep(store: &dyn CheckpointStore, manifest: &Manifest, previous: O
         .flat_map(|m| m.operators.values().flat_map(|o| o.segments.iter().map(|s| s.pack.as_str())))
         .collect();
     for path in store.list(&format!("{}/state", manifest.pipeline)).await? {
-        if !needed.contains(path.as_str()) {
+        let is_ours = generation_of(&path).is_some_and(|generation| generation <= manifest.generation);
+        if is_ours && !needed.contains(path.as_str()) {
             store.delete(&path).await?;
             deleted += 1;
         }
     }
     Ok(deleted)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use bytes::Bytes;
+
+    use super::super::{FORMAT_VERSION, MemoryStore};
+    use super::*;
+    use crate::source::Positions;
+
+    /// A run that sweeps late leaves the packs of the run that has taken over, and takes those that earlier ones have left.
+    #[test]
+    fn packs_of_later_runs_stay() {
+        let store = MemoryStore::default();
+        let pack = |epoch: u64, generation: u64| format!("p/state/{epoch:020}-{generation}.pack");
+        for (epoch, generation) in [(1, 1), (2, 1), (2, 2), (2, 3), (3, 10)] {
+            let path = pack(epoch, generation);
+            futures::executor::block_on(store.put_new(&path, vec![Bytes::new()])).expect("put");
+        }
+        let manifest = Manifest {
+            version: FORMAT_VERSION,
+            pipeline: "p".into(),
+            generation: 2,
+            epoch: 2,
+            positions: Positions::new(),
+            operators: BTreeMap::new(),
+            sinks: BTreeMap::new(),
+        };
+        let deleted = futures::executor::block_on(sweep(&store, &manifest, None)).expect("swept");
+        let left = futures::executor::block_on(store.list("p/state")).expect("listed");
+        assert_eq!((deleted, left), (3, vec![pack(2, 3), pack(3, 10)]));
+    }
 }

@@ -99,25 +99,38 @@ fn load(path: &str, bytes: &[u8]) -> Result<Manifest> {
 
 /// Makes the manifest appear: the commit point of its epoch.
 ///
+/// Other runs are looked for before and after. Before, so that an older run does not take an epoch's number from the one
+/// that has taken over. After, because the two may have happened at the same time: whoever starts later than the second
+/// look finds this manifest; whoever started before it is seen. An error after the manifest has appeared is no
+/// contradiction: the next start finds the manifest and commits it.
+///
 /// # Errors
-/// `Fenced` when a newer generation has started or this epoch has been written by somebody else.
+/// `Fenced` when a newer generation has started; `Transient` when an older one has written this epoch just now, so that a
+/// new start goes on from there.
 pub async fn publish(store: &dyn CheckpointStore, manifest: &Manifest) -> Result<()> {
-    let newest = newest_generation(store, &manifest.pipeline).await?;
-    if newest > manifest.generation {
-        return Err(fenced(manifest, &format!("generation {newest} has started")));
-    }
+    refuse_if_newer(store, manifest).await?;
     let bytes = serde_json::to_vec(manifest).map_err(|e| Error::bug("a manifest has no JSON form").because(e))?;
-    match store.put_new(&path(&manifest.pipeline, manifest.epoch), vec![Bytes::from(bytes)]).await? {
-        PutNew::Done => Ok(()),
-        PutNew::Exists => Err(fenced(manifest, &format!("epoch {} has been written already", manifest.epoch))),
+    let path = path(&manifest.pipeline, manifest.epoch);
+    if store.put_new(&path, vec![Bytes::from(bytes)]).await? == PutNew::Done {
+        return refuse_if_newer(store, manifest).await;
     }
+    refuse_if_newer(store, manifest).await?;
+    Err(Error::transient(format!(
+        "manifest {path} has been written by a run before this one (generation {}) while this one started; start again, \
+         to go on from there",
+        manifest.generation
+    )))
 }
 
-fn fenced(manifest: &Manifest, what: &str) -> Error {
-    Error::fenced(format!(
-        "pipeline {:?} is run by another sluice ({what}; this is generation {}); stop one of them",
+async fn refuse_if_newer(store: &dyn CheckpointStore, manifest: &Manifest) -> Result<()> {
+    let newest = newest_generation(store, &manifest.pipeline).await?;
+    if newest <= manifest.generation {
+        return Ok(());
+    }
+    Err(Error::fenced(format!(
+        "pipeline {:?} is run by another sluice (generation {newest} has started; this is generation {}); stop one of them",
         manifest.pipeline, manifest.generation
-    ))
+    )))
 }
 
 async fn newest_generation(store: &dyn CheckpointStore, pipeline: &str) -> Result<u64> {
@@ -174,7 +187,8 @@ mod tests {
         assert_eq!(block(newest(&store, "p")).expect("readable").map(|m| m.epoch), Some(10));
     }
 
-    /// An older generation cannot publish any more, and nobody can publish an epoch twice.
+    /// An older generation cannot publish any more, and nobody can publish an epoch twice. A run that finds its epoch written,
+    /// though none is newer, has been overtaken by an older one and may start again.
     #[test]
     fn fencing() {
         let store = MemoryStore::default();
@@ -184,8 +198,9 @@ mod tests {
         let old = block(publish(&store, &manifest(first, 1))).expect_err("fenced");
         assert_eq!(old.kind(), crate::ErrorKind::Fenced);
         block(publish(&store, &manifest(second, 1))).expect("published");
-        let twice = block(publish(&store, &manifest(second, 1))).expect_err("fenced");
-        assert!(twice.to_string().contains("has been written already"), "{twice}");
+        let twice = block(publish(&store, &manifest(second, 1))).expect_err("it is there");
+        assert_eq!(twice.kind(), crate::ErrorKind::Transient);
+        assert!(twice.to_string().contains("has been written by a run before"), "{twice}");
     }
 
     /// A manifest of a later format is refused with words, and damage is no panic.

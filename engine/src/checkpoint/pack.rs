@@ -8,6 +8,11 @@ use crate::error::{Error, Result};
 
 const MAGIC: &[u8; 8] = b"SLUICE\x00\x01";
 
+/// The run that a pack's path names.
+pub(super) fn generation_of(path: &str) -> Option<u64> {
+    path.strip_suffix(".pack")?.rsplit_once('-')?.1.parse().ok()
+}
+
 /// Collects the pieces of an epoch.
 pub struct PackWriter {
     path: String,

@@ -3,6 +3,7 @@
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
+use super::commit::CommitLane;
 use crate::error::Error;
 use crate::frame::{Barrier, BarrierKind};
 use crate::graph::NodeId;
@@ -53,11 +54,21 @@ impl Control {
         Self { full: (0..nodes).map(|_| AtomicBool::new(true)).collect(), ..Self::default() }
     }
 
-    pub fn request(&self, barrier: Barrier) {
+    fn request(&self, barrier: Barrier) {
         self.epoch.store(barrier.epoch, Ordering::Relaxed);
         self.durable.store(barrier.kind == BarrierKind::Epoch, Ordering::Relaxed);
         self.last.store(barrier.last, Ordering::Relaxed);
         self.sequence.store(barrier.sequence, Ordering::Release);
+    }
+
+    /// Asks for a barrier that is due. An epoch comes when nothing is being committed: the lane then says which snapshots
+    /// are full. Until the next one sources give no more than `rows_max` rows in all.
+    pub fn ask(&self, barrier: Barrier, rows_max: u64, lane: Option<&CommitLane>) {
+        self.set_rows_max(rows_max);
+        if let Some(lane) = lane.filter(|_| barrier.kind == BarrierKind::Epoch) {
+            lane.choose_modes(self);
+        }
+        self.request(barrier);
     }
 
     /// The barrier that a source which has passed `seen` must send now.

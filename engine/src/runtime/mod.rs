@@ -4,12 +4,16 @@ mod build;
 mod commit;
 mod control;
 mod coordinator;
+mod cuts;
 mod edge;
 mod gather;
 mod observer;
 mod restore;
 mod run;
 mod stage;
+mod start;
+mod stepped;
+mod steps;
 mod worker;
 
 #[cfg(test)]
@@ -18,3 +22,4 @@ mod tests;
 pub use control::StopHandle;
 pub use observer::{Committed, NoObserver, Observer};
 pub use run::{Claim, RunConfig, Summary, claim, run};
+pub use stepped::Stepped;

@@ -1,23 +1,21 @@
 //! The way from a graph to a running one, and to its end.
 
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use tokio::sync::mpsc;
 
-use super::build::{Layout, build};
-use super::commit::{CommitLane, NodeNames};
 use super::control::{Control, Event, StopHandle};
 use super::coordinator::Coordinator;
 use super::observer::Observer;
-use super::restore::{check_same_graph, load_states, open_and_restore};
+use super::stage::Stage;
+use super::start::Recovered;
+use super::steps::Steps;
 use super::worker::Worker;
 use crate::checkpoint::{CheckpointStore, Manifest, claim_generation, newest};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, NodeKind};
+use crate::graph::Graph;
 use crate::metrics::Metrics;
-use crate::sink::Committer;
 
 /// Reports that may wait for the coordinator; workers block beyond it. Far more than one barrier can cause.
 const EVENTS_MAX: usize = 1024;
@@ -79,8 +77,8 @@ pub struct Summary {
 /// The right to run a pipeline: from now on older runs of it are fenced.
 #[derive(Debug)]
 pub struct Claim {
-    generation: u64,
-    last: Option<Manifest>,
+    pub(super) generation: u64,
+    pub(super) last: Option<Manifest>,
 }
 
 impl Claim {
@@ -112,67 +110,26 @@ pub async fn claim(store: &dyn CheckpointStore, pipeline: &str, holder: &str) ->
 /// `Fenced` when another process has taken over; `Config` when the graph does not fit the manifest or an outside object does not fit the
 /// graph; whatever sources, operators and sinks report otherwise.
 pub async fn run(
-    mut graph: Graph,
+    graph: Graph,
     claim: Claim,
     store: Arc<dyn CheckpointStore>,
-    mut config: RunConfig,
+    config: RunConfig,
     mut observer: Box<dyn Observer>,
 ) -> Result<Summary> {
-    if config.workers == 0 {
-        return Err(Error::config("run.workers is 0; give at least 1, or \"auto\""));
-    }
-    let Claim { generation, last } = claim;
-    if let Some(manifest) = &last {
-        check_same_graph(&graph, manifest)?;
-    }
-    config.metrics.run().generation.store(generation, Ordering::Relaxed);
-    config.metrics.run().epoch.store(last.as_ref().map_or(0, |m| m.epoch), Ordering::Relaxed);
-
-    let mut committers = take_committers(&mut graph);
-    if !committers.iter().any(|(_, c)| c.shows_early()) {
-        config.tick = Duration::MAX;
-    }
-    for (name, committer) in &mut committers {
-        let token = last.as_ref().and_then(|m| m.sinks.get(name).map(|t| (m.epoch, t.clone())));
-        committer.recover(token).await.map_err(|e| e.at(format!("sink {name:?}")))?;
-    }
-    let states = match &last {
-        Some(manifest) => load_states(store.as_ref(), manifest).await?,
-        None => Default::default(),
-    };
-
-    let names = NodeNames::of(&graph);
-    let control = Arc::new(Control::new(graph.nodes().len()));
-    let positions = last.as_ref().map(|m| m.positions.clone()).unwrap_or_default();
-    let first_epoch = last.as_ref().map_or(0, |m| m.epoch) + 1;
-    let (events_in, events) = mpsc::channel::<Event>(EVENTS_MAX);
+    let mut recovered = Recovered::of(graph, claim, store.as_ref(), config).await?;
     let runtime = tokio::runtime::Handle::current();
-    let (workers, build_control, build_config) = (config.workers, control.clone(), config.clone());
     // Building may block: sources look at brokers and sinks at tables.
-    let stages = tokio::task::spawn_blocking(move || {
-        let layout = Layout {
-            graph: &graph,
-            workers,
-            generation,
-            until_idle: build_config.until_idle,
-            batch_rows: build_config.batch_rows,
-            batch_bytes: build_config.batch_bytes,
-            runtime,
-            control: build_control,
-            metrics: &build_config.metrics,
-        };
-        let mut stages = build(&layout)?;
-        open_and_restore(&mut stages, &positions, states)?;
-        stages.iter_mut().flatten().for_each(|s| s.begin_epoch(first_epoch));
-        Ok::<_, Error>(stages)
-    })
-    .await
-    .map_err(|e| Error::bug("building the graph panicked").because(e))??;
+    let (stages, recovered) = tokio::task::spawn_blocking(move || (recovered.build(runtime), recovered))
+        .await
+        .map_err(|e| Error::bug("building the graph panicked").because(e))?;
+    let stages = stages?;
+    let (control, generation, config) = (recovered.control.clone(), recovered.generation, recovered.config.clone());
 
+    let (events_in, events) = mpsc::channel::<Event>(EVENTS_MAX);
     let stage_count = stages.iter().map(Vec::len).sum();
     let threads = spawn_workers(stages, &control, events_in)?;
     observer.on_started();
-    let lane = CommitLane::new(store, &config, generation, last, committers, names, observer);
+    let lane = recovered.into_lane(store, observer);
     let result = Coordinator::new(config, control.clone(), events, lane, stage_count).drive().await;
     control.abort();
     let joined = tokio::task::spawn_blocking(move || threads.into_iter().all(|t| t.join().is_ok())).await;
@@ -182,25 +139,13 @@ pub async fn run(
     result.map(|epoch| Summary { epoch, generation, rows: control.rows() })
 }
 
-fn take_committers(graph: &mut Graph) -> Vec<(String, Box<dyn Committer>)> {
-    let mut committers = Vec::new();
-    for node in graph.nodes_mut() {
-        if let NodeKind::Sink(_, committer) = &mut node.kind
-            && let Some(committer) = committer.take()
-        {
-            committers.push((node.name.clone(), committer));
-        }
-    }
-    committers
-}
-
 fn spawn_workers(
-    stages: Vec<Vec<super::stage::Stage>>,
+    stages: Vec<Vec<Stage>>,
     control: &Arc<Control>,
     events: mpsc::Sender<Event>,
 ) -> Result<Vec<std::thread::JoinHandle<()>>> {
     let spawn = |(i, stages)| {
-        let worker = Worker { stages, control: control.clone(), events: events.clone() };
+        let worker = Worker { steps: Steps::new(stages), control: control.clone(), events: events.clone() };
         std::thread::Builder::new().name(format!("worker-{i}")).spawn(move || worker.run()).map_err(|e| {
             Error::transient("a worker thread could not be started; is the process limit reached?").because(e)
         })

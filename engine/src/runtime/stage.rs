@@ -94,8 +94,8 @@ pub(super) struct Stage {
 }
 
 impl Stage {
-    /// One unit of work. A barrier that has passed is returned with the nodes' reports.
-    pub fn step(&mut self) -> Result<(Step, Option<Passed>)> {
+    /// One unit of work at the time `now`. A barrier that has passed is returned with the nodes' reports.
+    pub fn step(&mut self, now: Instant) -> Result<(Step, Option<Passed>)> {
         let mut room = true;
         for edge in &mut self.edges {
             room &= edge.drain();
@@ -108,7 +108,7 @@ impl Stage {
         for _ in 0..self.entries.len() {
             let i = self.next_entry;
             self.next_entry = (i + 1) % self.entries.len();
-            advanced |= self.step_entry(i)?;
+            advanced |= self.step_entry(i, now)?;
             if advanced {
                 break;
             }
@@ -132,7 +132,7 @@ impl Stage {
         self.edges.iter_mut().all(OutEdge::drain)
     }
 
-    fn step_entry(&mut self, i: usize) -> Result<bool> {
+    fn step_entry(&mut self, i: usize, now: Instant) -> Result<bool> {
         let entry = &mut self.entries[i];
         if entry.at.is_some() {
             return Ok(false);
@@ -144,7 +144,7 @@ impl Stage {
                     entry.watermark = source.watermark();
                     return Ok(true);
                 }
-                if entry.ended || !self.control.may_read() || not_before.is_some_and(|t| Instant::now() < t) {
+                if entry.ended || !self.control.may_read() || not_before.is_some_and(|t| now < t) {
                     return Ok(false);
                 }
                 match source.poll(self.batch_rows, self.batch_bytes) {
@@ -164,7 +164,7 @@ impl Stage {
                             .min(Duration::from_secs(SOURCE_RETRY_MAX_S));
                         tracing::warn!(source = %self.slots[*slot].name, "{e}; trying again in {wait:?}");
                         *tries += 1;
-                        *not_before = Some(Instant::now() + wait);
+                        *not_before = Some(now + wait);
                         return Ok(false);
                     }
                     Err(e) => return Err(e.at(format!("source {:?}", self.slots[*slot].name))),

@@ -239,7 +239,7 @@ fn sources_wait_for_slow_commits() {
     lake.run_graph(graph, config, Box::new(RowsAtEpochs(seen.clone()))).expect("the run ends by itself");
     assert_eq!(lake.rows.rows().len() as i64, ROWS);
     let seen = seen.lock().expect("no panic");
-    let most = super::coordinator::EPOCHS_AHEAD_MAX * EPOCH_ROWS_MAX + (WORKERS * BATCH_ROWS) as u64;
+    let most = super::cuts::EPOCHS_AHEAD_MAX * EPOCH_ROWS_MAX + (WORKERS * BATCH_ROWS) as u64;
     let epochs: Vec<u64> = seen.windows(2).map(|pair| pair[1] - pair[0]).collect();
     assert!(epochs.iter().all(|rows| *rows <= most), "{epochs:?} against {most}");
 }

@@ -1,13 +1,13 @@
 //! A worker: one thread that steps its stages until the last barrier has passed.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use crossbeam::utils::Backoff;
 use tokio::sync::mpsc;
 
 use super::control::{Control, Event};
-use super::stage::{Stage, Step};
+use super::steps::Steps;
 use crate::error::{Error, Result};
 
 /// How long an idle worker sleeps before it looks again, in microseconds: shortest and longest.
@@ -15,7 +15,7 @@ const IDLE_MIN_US: u64 = 50;
 const IDLE_MAX_US: u64 = 2_000;
 
 pub(super) struct Worker {
-    pub stages: Vec<Stage>,
+    pub steps: Steps,
     pub control: Arc<Control>,
     pub events: mpsc::Sender<Event>,
 }
@@ -37,27 +37,15 @@ impl Worker {
     fn drive(&mut self) -> Result<()> {
         let backoff = Backoff::new();
         let mut idle_us = IDLE_MIN_US;
-        let mut finished = vec![false; self.stages.len()];
-        let mut told_ended = false;
         while !self.control.is_aborted() {
             let mut advanced = false;
-            for (stage, finished) in self.stages.iter_mut().zip(&mut finished) {
-                if *finished {
-                    advanced |= !stage.drained();
-                    continue;
-                }
-                let (step, passed) = stage.step()?;
-                if let Some((barrier, reports)) = passed {
-                    send(&self.events, Event::StageDone { barrier, reports })?;
-                }
-                advanced |= step != Step::Blocked;
-                *finished = step == Step::Finished;
+            for stage in 0..self.steps.len() {
+                let (moved, passed) = self.steps.step(stage, Instant::now())?;
+                passed.map_or(Ok(()), |event| send(&self.events, event))?;
+                advanced |= moved;
             }
-            if !told_ended && self.stages.iter().any(Stage::sources_ended) {
-                told_ended = true;
-                send(&self.events, Event::SourcesEnded)?;
-            }
-            if finished.iter().all(|f| *f) && self.stages.iter_mut().all(Stage::drained) {
+            self.steps.ended().map_or(Ok(()), |event| send(&self.events, event))?;
+            if self.steps.are_finished() {
                 return Ok(());
             }
             if advanced {

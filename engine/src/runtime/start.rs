@@ -1,0 +1,109 @@
+//! The start of a run: the newest manifest is committed again, state read, and the graph built where it left off.
+
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use super::build::{Layout, build};
+use super::commit::{CommitLane, NodeNames};
+use super::control::Control;
+use super::observer::Observer;
+use super::restore::{States, check_same_graph, load_states, open_and_restore};
+use super::run::{Claim, RunConfig};
+use super::stage::Stage;
+use crate::checkpoint::{CheckpointStore, Manifest};
+use crate::error::{Error, Result};
+use crate::graph::{Graph, NodeKind};
+use crate::sink::Committer;
+
+/// A graph whose tables are at the newest manifest and whose state has been read; it is not built yet.
+pub(super) struct Recovered {
+    pub config: RunConfig,
+    pub control: Arc<Control>,
+    pub generation: u64,
+    graph: Graph,
+    last: Option<Manifest>,
+    committers: Vec<(String, Box<dyn Committer>)>,
+    states: States,
+}
+
+impl Recovered {
+    /// Recovers what the claim's manifest says.
+    ///
+    /// # Errors
+    /// `Config` when the configuration or the manifest does not fit the graph; those of committers and store otherwise.
+    pub async fn of(
+        mut graph: Graph,
+        claim: Claim,
+        store: &dyn CheckpointStore,
+        mut config: RunConfig,
+    ) -> Result<Recovered> {
+        if config.workers == 0 {
+            return Err(Error::config("run.workers is 0; give at least 1, or \"auto\""));
+        }
+        let Claim { generation, last } = claim;
+        if let Some(manifest) = &last {
+            check_same_graph(&graph, manifest)?;
+        }
+        config.metrics.run().generation.store(generation, Ordering::Relaxed);
+        config.metrics.run().epoch.store(last.as_ref().map_or(0, |m| m.epoch), Ordering::Relaxed);
+
+        let mut committers = take_committers(&mut graph);
+        if !committers.iter().any(|(_, c)| c.shows_early()) {
+            config.tick = Duration::MAX;
+        }
+        for (name, committer) in &mut committers {
+            let token = last.as_ref().and_then(|m| m.sinks.get(name).map(|t| (m.epoch, t.clone())));
+            committer.recover(token).await.map_err(|e| e.at(format!("sink {name:?}")))?;
+        }
+        let states = match &last {
+            Some(manifest) => load_states(store, manifest).await?,
+            None => Default::default(),
+        };
+        let control = Arc::new(Control::new(graph.nodes().len()));
+        Ok(Recovered { config, control, generation, graph, last, committers, states })
+    }
+
+    /// Builds the stages of all workers, gives them their state and opens the sources. May block: sources look at brokers
+    /// and sinks at tables. To be called once.
+    ///
+    /// # Errors
+    /// What the parts report.
+    pub fn build(&mut self, runtime: tokio::runtime::Handle) -> Result<Vec<Vec<Stage>>> {
+        let layout = Layout {
+            graph: &self.graph,
+            workers: self.config.workers,
+            generation: self.generation,
+            until_idle: self.config.until_idle,
+            batch_rows: self.config.batch_rows,
+            batch_bytes: self.config.batch_bytes,
+            runtime,
+            control: self.control.clone(),
+            metrics: &self.config.metrics,
+        };
+        let mut stages = build(&layout)?;
+        let positions = self.last.as_ref().map(|m| m.positions.clone()).unwrap_or_default();
+        open_and_restore(&mut stages, &positions, std::mem::take(&mut self.states))?;
+        let first_epoch = self.last.as_ref().map_or(0, |m| m.epoch) + 1;
+        stages.iter_mut().flatten().for_each(|s| s.begin_epoch(first_epoch));
+        Ok(stages)
+    }
+
+    /// What commits the run's epochs.
+    pub fn into_lane(self, store: Arc<dyn CheckpointStore>, observer: Box<dyn Observer>) -> CommitLane {
+        let names = NodeNames::of(&self.graph);
+        CommitLane::new(store, &self.config, self.generation, self.last, self.committers, names, observer)
+    }
+}
+
+fn take_committers(graph: &mut Graph) -> Vec<(String, Box<dyn Committer>)> {
+    let mut committers = Vec::new();
+    for node in graph.nodes_mut() {
+        if let NodeKind::Sink(_, committer) = &mut node.kind
+            && let Some(committer) = committer.take()
+        {
+            committers.push((node.name.clone(), committer));
+        }
+    }
+    committers
+}
