@@ -157,6 +157,8 @@ pub async fn claim_generation(store: &dyn CheckpointStore, pipeline: &str, holde
 
 #[cfg(test)]
 mod tests {
+    use futures::future::{BoxFuture, FutureExt};
+
     use super::super::MemoryStore;
     use super::*;
 
@@ -201,6 +203,44 @@ mod tests {
         let twice = block(publish(&store, &manifest(second, 1))).expect_err("it is there");
         assert_eq!(twice.kind(), crate::ErrorKind::Transient);
         assert!(twice.to_string().contains("has been written by a run before"), "{twice}");
+    }
+
+    /// A store in which another run starts while a manifest is put.
+    #[derive(Default)]
+    struct Overtaken(MemoryStore);
+
+    impl CheckpointStore for Overtaken {
+        fn put_new<'a>(&'a self, path: &'a str, pieces: Vec<Bytes>) -> BoxFuture<'a, Result<PutNew>> {
+            async move {
+                if path.contains("/manifests/") {
+                    claim_generation(&self.0, "p", "the other").await?;
+                }
+                self.0.put_new(path, pieces).await
+            }
+            .boxed()
+        }
+
+        fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Bytes>>> {
+            self.0.get(path)
+        }
+
+        fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>>> {
+            self.0.list(prefix)
+        }
+
+        fn delete<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<()>> {
+            self.0.delete(path)
+        }
+    }
+
+    /// A run that is overtaken between its look for others and its manifest does not go on: the number may have been used
+    /// and swept meanwhile.
+    #[test]
+    fn others_are_looked_for_again() {
+        let store = Overtaken::default();
+        let first = block(claim_generation(&store, "p", "a")).expect("claimed");
+        let late = block(publish(&store, &manifest(first, 1))).expect_err("the other has started");
+        assert_eq!(late.kind(), crate::ErrorKind::Fenced);
     }
 
     /// A manifest of a later format is refused with words, and damage is no panic.

@@ -45,12 +45,12 @@ impl Faults {
 
     /// What the seed says: calm worlds and stormy ones.
     pub fn of(random: &mut Random) -> Faults {
-        let refused = random.pick(&[0, 1, 4, 10]);
-        let answer_lost = random.pick(&[0, 1, 4, 10]);
+        let refused = random.pick(&[0, 1, 3, 8]);
+        let answer_lost = random.pick(&[0, 1, 3, 8]);
         Faults {
             refused,
             answer_lost,
-            crash: random.pick(&[0, 2, 5, 12]),
+            crash: random.pick(&[0, 1, 3, 10]),
             delayed: random.pick(&[50, 300, 600]),
             at: None,
         }

@@ -77,14 +77,16 @@ impl LogSource {
         Self { log, world: ledger.world().clone(), ledger, pid, plant, context, next: BTreeMap::new() }
     }
 
-    /// Up to `rows` rows of a partition that has more, in seeded amounts.
-    fn read(&mut self, rows: usize) -> Result<Polled> {
+    /// The partitions that have more.
+    fn waiting(&self) -> Vec<usize> {
         let partitions = self.log.partitions();
-        let more: Vec<usize> = self.next.iter().filter(|(p, n)| **n < partitions[**p].len()).map(|(p, _)| *p).collect();
-        if more.is_empty() {
-            return Ok(if self.context.until_idle { Polled::End } else { Polled::Idle });
-        }
-        let (partition, most) = self.world.random(|r| (r.pick(&more), 1 + r.below(rows as u64) as usize));
+        self.next.iter().filter(|(p, n)| **n < partitions[**p].len()).map(|(p, _)| *p).collect()
+    }
+
+    /// Up to `rows` rows of one of these partitions, in seeded amounts.
+    fn read(&mut self, waiting: &[usize], rows: usize) -> Result<Polled> {
+        let partitions = self.log.partitions();
+        let (partition, most) = self.world.random(|r| (r.pick(waiting), 1 + r.below(rows as u64) as usize));
         let next = self.next.get_mut(&partition).expect("it is one of these");
         let to = partitions[partition].len().min(*next + most);
         let row = |offset: usize| {
@@ -113,10 +115,14 @@ impl Source for LogSource {
     }
 
     fn poll(&mut self, rows: usize, _bytes: usize) -> Result<Polled> {
-        let world = self.world.clone();
+        let (world, waiting) = (self.world.clone(), self.waiting());
+        // Most polls are for nothing: faults are kept for those that matter.
+        if waiting.is_empty() {
+            return Ok(if self.context.until_idle { Polled::End } else { Polled::Idle });
+        }
         // A lost answer to a poll would be a source that loses rows: it is the source's contract not to.
         world.now(self.pid, "poll", || Ok(()))?;
-        self.read(rows)
+        self.read(&waiting, rows)
     }
 
     fn position(&self) -> Position {

@@ -107,11 +107,16 @@ impl Process {
         None
     }
 
-    /// A few steps of a stage, a look for a cut, or a poll of the commit.
+    /// A few steps of a stage or one of each, a look for a cut, or a poll of the commit.
     fn advance_run(&self, run: &mut Stepped, now: Instant) -> Result<()> {
         let world = &self.lake.world;
         match world.random(|r| r.below(10)) {
-            0..6 => {
+            0..3 => {
+                for (worker, stage) in run.stages() {
+                    run.step(worker, stage, now)?;
+                }
+            }
+            3..6 => {
                 let stages = run.stages();
                 let ((worker, stage), times) = world.random(|r| (r.pick(&stages), 1 + r.below(4)));
                 for _ in 0..times {

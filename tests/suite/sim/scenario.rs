@@ -20,7 +20,12 @@ const CALM_ACTIONS_MAX: usize = 200_000;
 /// Runs that the calm starts, at most: the first may find that an older one still publishes.
 const CALM_RUNS_MAX: usize = 4;
 /// Records of a scenario, at most.
-const RECORDS_MAX: u64 = 160;
+const RECORDS_MAX: u64 = 300;
+/// Records of a short one, at most.
+const RECORDS_SHORT: u64 = 40;
+/// Actions of the storm: fewest and most; of the short one that is played again for each of its steps.
+const STORM_ACTIONS: (u64, u64) = (800, 2_400);
+const STORM_ACTIONS_SHORT: u64 = 250;
 
 /// What became of a scenario.
 pub struct Outcome {
@@ -54,6 +59,8 @@ struct Scenario {
     started: usize,
     /// Chance that a second run starts beside the first, out of a thousand actions.
     second: u64,
+    /// The short scenario of one run at a time.
+    alone: bool,
     keys: u64,
     partitions: usize,
     left: u64,
@@ -120,19 +127,22 @@ impl Scenario {
             alive: vec![],
             started: 0,
             second: if alone { 0 } else { second },
+            alone,
             keys,
             partitions,
-            left,
+            left: if alone { left.min(RECORDS_SHORT) } else { left },
             ends: vec![],
             done: vec![],
         }
     }
 
     fn storm(&mut self) {
-        let actions = 600 + self.world.random(|r| r.below(1200));
+        let (least, most) = STORM_ACTIONS;
+        let drawn = least + self.world.random(|r| r.below(most - least));
+        let actions = if self.alone { STORM_ACTIONS_SHORT } else { drawn };
         for _ in 0..actions {
             self.pass_time();
-            if self.left > 0 && self.world.random(|r| r.per_mille(300)) {
+            if self.left > 0 && self.world.random(|r| r.per_mille(150)) {
                 self.append();
             }
             let starts = match self.alive.len() {
