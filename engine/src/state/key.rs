@@ -6,7 +6,7 @@ use std::hash::{BuildHasher, Hasher};
 use arrow::array::{Array, ArrayRef, AsArray};
 use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, Rows, SortField};
-use foldhash::fast::FixedState;
+use foldhash::fast::{FixedState, FoldHasher};
 
 use super::bits::{has_bits, to_bits};
 use crate::error::Result;
@@ -28,8 +28,12 @@ pub fn key_hashes(columns: &[ArrayRef], picked: &[usize]) -> Result<Vec<u64>> {
     Ok(hashes)
 }
 
-fn mix(hash: &mut u64, value: impl FnOnce(&mut foldhash::fast::FoldHasher<'static>)) {
-    let mut hasher = FixedState::with_seed(0x51_71CE).build_hasher();
+fn hasher() -> FoldHasher<'static> {
+    FixedState::with_seed(0x51_71CE).build_hasher()
+}
+
+fn mix(hash: &mut u64, value: impl FnOnce(&mut FoldHasher<'static>)) {
+    let mut hasher = hasher();
     hasher.write_u64(*hash);
     value(&mut hasher);
     *hash = hasher.finish();
@@ -56,7 +60,7 @@ fn hash_column(column: &ArrayRef, hashes: &mut [u64]) -> Result<()> {
 
 /// The hash of a key's bytes. Fixed within a build; nothing on disk depends on it.
 pub fn key_hash(bytes: &[u8]) -> u64 {
-    let mut hasher = FixedState::with_seed(0x51_71CE).build_hasher();
+    let mut hasher = hasher();
     hasher.write(bytes);
     hasher.finish()
 }

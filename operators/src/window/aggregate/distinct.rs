@@ -1,15 +1,13 @@
 //! `count(distinct x)`: one hash table of (group, value) for all groups.
 
-use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, Int64Array};
+use arrow::array::{Array, ArrayRef, Int64Array};
 use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, SortField};
-use foldhash::fast::FixedState;
 use hashbrown::{HashTable, hash_table};
-use sluice_engine::state::SnapshotMode;
 use sluice_engine::state::bits::to_bits;
+use sluice_engine::state::{SnapshotMode, key_hash};
 use sluice_engine::{Error, Result};
 
 use super::accumulator::{GroupAccumulator, Rows};
@@ -53,14 +51,16 @@ impl Numbers {
         Ok(Numbers::Interned { converter, values: Groups::default() })
     }
 
-    /// The numbers of a column's values; those of nulls are without meaning.
-    fn number(&mut self, column: &ArrayRef) -> Result<Vec<u32>> {
+    /// The numbers of a column's values; those of rows that do not count are without meaning.
+    fn number(&mut self, column: &ArrayRef, rows: &Rows<'_>) -> Result<Vec<u32>> {
         Ok(match self {
             // The order-keeping bits of a narrow number differ in their lower half alone.
             Numbers::Bits => to_bits(column)?.into_iter().map(|bits| bits as u32).collect(),
             Numbers::Interned { converter, values } => {
                 let encoded = converter.convert_columns(std::slice::from_ref(column))?;
-                encoded.iter().map(|row| values.intern(row.data())).collect()
+                let mut numbers = vec![0; column.len()];
+                rows.each(|row, _, _| numbers[row] = values.intern(encoded.row(row).data()));
+                numbers
             }
         })
     }
@@ -100,9 +100,7 @@ pub(super) struct CountDistinct {
 }
 
 fn pair_hash(group: u32, value: u32) -> u64 {
-    let mut hasher = FixedState::with_seed(0x51_71CE).build_hasher();
-    hasher.write_u64(u64::from(group) << 32 | u64::from(value));
-    hasher.finish()
+    key_hash(&(u64::from(group) << 32 | u64::from(value)).to_le_bytes())
 }
 
 impl CountDistinct {
@@ -170,7 +168,7 @@ impl GroupAccumulator for CountDistinct {
 
     fn update(&mut self, rows: &Rows<'_>) -> Result<()> {
         let values = rows.values.ok_or_else(|| Error::bug("an aggregate without an argument"))?;
-        let numbers = self.numbers.number(values)?;
+        let numbers = self.numbers.number(values, rows)?;
         rows.each(|row, group, weight| self.add(group as u32, numbers[row], weight));
         Ok(())
     }

@@ -79,10 +79,10 @@ impl ExactSum {
         // |mantissa| < 2^53, shifted by less than 32: below 2^85. A weight is split so that it cannot overflow a limb.
         let scaled = signed << (shift % LIMB_BITS);
         let position = (shift / LIMB_BITS) as u8;
-        let (low, high) = (i128::from(weight) & 0xffff_ffff, i128::from(weight) >> 32);
         if i64::from(weight as i32) == weight {
             self.add_limb(position, scaled * i128::from(weight));
         } else {
+            let (low, high) = (i128::from(weight) & 0xffff_ffff, i128::from(weight) >> 32);
             self.add_limb(position, scaled * low);
             self.add_limb(position + 1, scaled * high);
         }

@@ -114,18 +114,11 @@ impl Aggregate {
     }
 
     /// DISTINCT over rows that only come changes only when a group comes: other rows of it are not even counted.
-    fn count_distinct_rows(&mut self, groups: &[u32], batch: &Batch) -> Result<()> {
-        if self.spec.append_only {
-            let rows = &self.rows;
-            let new: Vec<u32> = groups.iter().copied().filter(|g| rows[*g as usize] == 0).collect();
-            self.mark(&new)?;
-            new.iter().for_each(|g| self.rows[*g as usize] = 1);
-            return Ok(());
-        }
-        self.mark(groups)?;
-        for (row, &group) in groups.iter().enumerate() {
-            self.rows[group as usize] += batch.weight(row);
-        }
+    fn see(&mut self, groups: &[u32]) -> Result<()> {
+        let rows = &self.rows;
+        let new: Vec<u32> = groups.iter().copied().filter(|g| rows[*g as usize] == 0).collect();
+        self.mark(&new)?;
+        new.iter().for_each(|g| self.rows[*g as usize] = 1);
         Ok(())
     }
 }
@@ -139,8 +132,8 @@ impl Operator for Aggregate {
     fn on_batch(&mut self, _input: usize, batch: Batch, _out: &mut Emitter<'_>) -> Result<()> {
         let keys = self.spec.keys.iter().map(|k| evaluate(k, batch.rows())).collect::<Result<Vec<_>>>()?;
         let groups = self.intern(&keys)?;
-        if self.accumulators.is_empty() {
-            return self.count_distinct_rows(&groups, &batch);
+        if self.accumulators.is_empty() && self.spec.append_only {
+            return self.see(&groups);
         }
         self.mark(&groups)?;
         for (row, &group) in groups.iter().enumerate() {
