@@ -59,5 +59,6 @@ fn spec() -> AggregateSpec {
         ],
         schema: Arc::new(Schema::new(fields.to_vec())),
         append_only: true,
+        time: None,
     }
 }

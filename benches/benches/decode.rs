@@ -42,7 +42,12 @@ fn decoder(criterion: &mut Criterion) {
 fn operator(criterion: &mut Criterion) {
     const BATCHES: usize = 8;
     let raw = raw_batches("page_view_events", BATCHES).expect("the simulator runs");
-    let spec = DecodeSpec { stream: "page_view_events".into(), fields: page_view_fields(), event_time: None };
+    let spec = DecodeSpec {
+        stream: "page_view_events".into(),
+        fields: page_view_fields(),
+        event_time: None,
+        watermark: std::time::Duration::ZERO,
+    };
     let mut decode = DecodeJson::new(spec).expect("the fields can be decoded");
     let mut group = criterion.benchmark_group("operators::decode::json::operator");
     group.throughput(Throughput::Elements((BATCHES * BATCH_ROWS) as u64));

@@ -110,7 +110,12 @@ pub fn raw_batches(stream: &str, batches: usize) -> anyhow::Result<Vec<RecordBat
 /// # Errors
 /// When a simulated record cannot be decoded.
 pub fn bronze_batches(batches: usize) -> anyhow::Result<Vec<Batch>> {
-    let spec = DecodeSpec { stream: "listen_events".into(), fields: listen_fields(), event_time: None };
+    let spec = DecodeSpec {
+        stream: "listen_events".into(),
+        fields: listen_fields(),
+        event_time: None,
+        watermark: std::time::Duration::ZERO,
+    };
     let mut decoder = DecodeJson::new(spec)?;
     let mut sent = Vec::new();
     for raw in raw_batches("listen_events", batches)? {

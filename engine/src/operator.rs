@@ -1,19 +1,33 @@
 //! What happens to rows between source and sink.
 
 use crate::error::Result;
-use crate::frame::Batch;
-use crate::state::{Restored, Snapshot, SnapshotMode};
+use crate::frame::{BarrierKind, Batch};
+use crate::state::{Cold, Frozen, NothingCold, Restored, Snapshot, SnapshotMode};
 
-/// Takes what an operator makes. It can send data and nothing else: watermarks, barriers and the end belong to the
-/// engine.
+/// Takes what an operator makes, and gives back what it has frozen. It can send data and nothing else: watermarks,
+/// barriers and the end belong to the engine.
 pub struct Emitter<'a> {
     sent: &'a mut Vec<(usize, Batch)>,
+    cold: &'a dyn Cold,
 }
 
 impl<'a> Emitter<'a> {
     /// An emitter that puts into `sent` pairs of output port and batch.
     pub fn new(sent: &'a mut Vec<(usize, Batch)>) -> Self {
-        Self { sent }
+        Self { sent, cold: &NothingCold }
+    }
+
+    /// The same, for an operator whose frozen groups are in `cold`.
+    pub fn with_cold(sent: &'a mut Vec<(usize, Batch)>, cold: &'a dyn Cold) -> Self {
+        Self { sent, cold }
+    }
+
+    /// What the operator has frozen of these times (sorted), and perhaps of others; what was frozen last comes last.
+    ///
+    /// # Errors
+    /// `Transient` when the store is away for longer than a run waits, `Data` when what it holds is damaged.
+    pub fn thaw(&self, times: &[i64]) -> Result<Restored> {
+        self.cold.thaw(times)
     }
 
     /// Sends rows to the operator's first output. Empty batches are dropped.
@@ -54,6 +68,25 @@ pub trait Operator: Send {
     fn on_barrier(&mut self, watermark: Option<i64>, out: &mut Emitter<'_>) -> Result<()> {
         let _ = (watermark, out);
         Ok(())
+    }
+
+    /// For an operator that knows event times: none is expected any more below this one, in microseconds; `i64::MAX` when it
+    /// waits for no row at all. Called at each barrier after `on_barrier`, whether or not an epoch ends. Others keep the
+    /// default: theirs is that of their inputs.
+    fn own_watermark(&mut self, barrier: BarrierKind) -> Option<i64> {
+        let _ = barrier;
+        None
+    }
+
+    /// Gives away the groups whose times are over at `watermark`, if they are worth it. Called right before `snapshot`
+    /// with `SnapshotMode::Full`, which must not hold them. When a row of such a time comes later, the operator asks for
+    /// them back ([`Emitter::thaw`]).
+    ///
+    /// # Errors
+    /// Only for bugs.
+    fn freeze(&mut self, watermark: i64) -> Result<Option<Frozen>> {
+        let _ = watermark;
+        Ok(None)
     }
 
     /// The state, or what has changed in it since the last call. Called after `on_barrier` when an epoch ends.

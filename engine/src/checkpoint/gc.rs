@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::manifest::{Manifest, epoch_of};
-use super::pack::generation_of;
+use super::manifest::{Manifest, OperatorState, epoch_of};
+use super::pack::{PackKind, generation_of};
 use super::store::CheckpointStore;
 use crate::error::Result;
 
@@ -27,13 +27,15 @@ pub async fn sweep(store: &dyn CheckpointStore, manifest: &Manifest, previous: O
     }
     let needed: BTreeSet<&str> = std::iter::once(manifest)
         .chain(previous)
-        .flat_map(|m| m.operators.values().flat_map(|o| o.segments.iter().map(|s| s.pack.as_str())))
+        .flat_map(|m| m.operators.values().flat_map(OperatorState::packs))
         .collect();
-    for path in store.list(&format!("{}/state", manifest.pipeline)).await? {
-        let is_ours = generation_of(&path).is_some_and(|generation| generation <= manifest.generation);
-        if is_ours && !needed.contains(path.as_str()) {
-            store.delete(&path).await?;
-            deleted += 1;
+    for kind in PackKind::ALL {
+        for path in store.list(&kind.folder(&manifest.pipeline)).await? {
+            let is_ours = generation_of(&path).is_some_and(|generation| generation <= manifest.generation);
+            if is_ours && !needed.contains(path.as_str()) {
+                store.delete(&path).await?;
+                deleted += 1;
+            }
         }
     }
     Ok(deleted)

@@ -11,7 +11,9 @@ use crate::sink::Token;
 use crate::source::Positions;
 
 /// The version of the manifest's and the packs' format. Every version that was ever released still loads.
-pub const FORMAT_VERSION: u32 = 1;
+///
+/// 2: operators have cold segments.
+pub const FORMAT_VERSION: u32 = 2;
 
 /// A piece of an operator's state inside a pack file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -35,6 +37,29 @@ pub struct OperatorState {
     pub fingerprint: String,
     /// The pieces, oldest first.
     pub segments: Vec<Segment>,
+    /// What has left memory, oldest first.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub cold: Vec<ColdSegment>,
+}
+
+impl OperatorState {
+    /// The packs in which the state is; some may be named more than once.
+    pub(super) fn packs(&self) -> impl Iterator<Item = &str> {
+        let cold = self.cold.iter().map(|c| &c.segment);
+        self.segments.iter().chain(cold).map(|s| s.pack.as_str())
+    }
+}
+
+/// Groups that have left memory: their state as of the epoch in which they left. A later segment's say more.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ColdSegment {
+    /// Where they are.
+    #[serde(flatten)]
+    pub segment: Segment,
+    /// The smallest time among them, in the operator's own terms.
+    pub first: i64,
+    /// The largest.
+    pub last: i64,
 }
 
 /// Everything that one epoch made durable.

@@ -7,7 +7,7 @@ mod pack;
 mod store;
 
 pub use gc::sweep;
-pub use manifest::{FORMAT_VERSION, Manifest, OperatorState, Segment, claim_generation, newest, publish};
+pub use manifest::{ColdSegment, FORMAT_VERSION, Manifest, OperatorState, Segment, claim_generation, newest, publish};
 pub use memory::MemoryStore;
-pub use pack::{PackWriter, read_segment};
+pub use pack::{PackKind, PackWriter, read_segment};
 pub use store::{CheckpointStore, PutNew};

@@ -13,6 +13,27 @@ pub(super) fn generation_of(path: &str) -> Option<u64> {
     path.strip_suffix(".pack")?.rsplit_once('-')?.1.parse().ok()
 }
 
+/// What a pack is for: what is replaced soon does not lie in one file with what stays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum PackKind {
+    /// Snapshots, which a full one replaces.
+    State,
+    /// What has left memory.
+    Cold,
+}
+
+impl PackKind {
+    /// All there are.
+    pub(super) const ALL: [PackKind; 2] = [PackKind::State, PackKind::Cold];
+
+    pub(super) fn folder(self, pipeline: &str) -> String {
+        match self {
+            PackKind::State => format!("{pipeline}/state"),
+            PackKind::Cold => format!("{pipeline}/cold"),
+        }
+    }
+}
+
 /// Collects the pieces of an epoch.
 pub struct PackWriter {
     path: String,
@@ -24,9 +45,9 @@ pub struct PackWriter {
 impl PackWriter {
     /// A pack for `epoch` of a pipeline, written by `generation` (part of the name, so that an epoch that is done again after a crash
     /// never meets its own left-overs).
-    pub fn new(pipeline: &str, generation: u64, epoch: u64) -> Self {
+    pub fn new(pipeline: &str, kind: PackKind, generation: u64, epoch: u64) -> Self {
         let pieces = vec![Bytes::from_static(MAGIC)];
-        let path = format!("{pipeline}/state/{epoch:020}-{generation}.pack");
+        let path = format!("{}/{epoch:020}-{generation}.pack", kind.folder(pipeline));
         Self { path, epoch, pieces, length: MAGIC.len() as u64 }
     }
 

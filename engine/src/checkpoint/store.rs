@@ -1,7 +1,9 @@
 //! Where manifests and state packs lie: a folder, HDFS, an object store.
 
+use std::ops::Range;
+
 use bytes::Bytes;
-use futures::future::BoxFuture;
+use futures::future::{BoxFuture, FutureExt};
 
 use crate::error::Result;
 
@@ -28,6 +30,19 @@ pub trait CheckpointStore: Send + Sync {
     /// # Errors
     /// `Transient` when the store is away.
     fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Bytes>>>;
+
+    /// These bytes of a file; none when it does not exist. A range beyond its end is cut off there.
+    ///
+    /// # Errors
+    /// `Transient` when the store is away.
+    fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Bytes>>> {
+        async move {
+            let Some(all) = self.get(path).await? else { return Ok(None) };
+            let end = range.end.min(all.len() as u64);
+            Ok(Some(all.slice(range.start.min(end) as usize..end as usize)))
+        }
+        .boxed()
+    }
 
     /// Paths of all files below `prefix` (a folder), sorted. A missing folder is empty.
     ///

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::control::Control;
 use super::edge::{OutEdge, Route};
 use super::gather::{AtHome, gathers_on, homes};
+use super::shelf::Shelf;
 use super::stage::{Entry, EntryKind, NodeRun, Slot, Stage, Target};
 use crate::channel::Ring;
 use crate::error::Result;
@@ -13,6 +14,7 @@ use crate::graph::{Exchange, Graph, Node, NodeId, NodeKind, levels};
 use crate::metrics::Metrics;
 use crate::sink::SinkContext;
 use crate::source::{Source, SourceContext};
+use crate::state::Share;
 
 /// What building needs to know about the run.
 pub(super) struct Layout<'a> {
@@ -24,6 +26,7 @@ pub(super) struct Layout<'a> {
     pub batch_bytes: usize,
     pub runtime: tokio::runtime::Handle,
     pub control: Arc<Control>,
+    pub shelf: Arc<Shelf>,
     pub metrics: &'a Metrics,
 }
 
@@ -83,7 +86,7 @@ fn build_worker(
     worker: usize,
 ) -> Result<Vec<Stage>> {
     let depth = levels.iter().max().map_or(0, |m| m + 1);
-    let mut stages: Vec<Stage> = (0..depth).map(|_| empty_stage(layout)).collect();
+    let mut stages: Vec<Stage> = (0..depth).map(|_| empty_stage(layout, worker)).collect();
     let mut place = vec![0usize; levels.len()];
     for (n, node) in layout.graph.nodes().iter().enumerate() {
         let stage = &mut stages[levels[n]];
@@ -124,12 +127,14 @@ fn build_worker(
     Ok(stages)
 }
 
-fn empty_stage(layout: &Layout<'_>) -> Stage {
+fn empty_stage(layout: &Layout<'_>, worker: usize) -> Stage {
     Stage {
         entries: vec![],
         slots: vec![],
         edges: vec![],
         control: layout.control.clone(),
+        shelf: layout.shelf.clone(),
+        worker,
         batch_rows: layout.batch_rows,
         batch_bytes: layout.batch_bytes,
         seen: 0,
@@ -173,6 +178,10 @@ fn add_node(layout: &Layout<'_>, stage: &mut Stage, id: NodeId, home: Option<usi
         }
     };
     let metrics = layout.metrics.instance(&node.name, worker);
-    stage.slots.push(Slot { id, name: node.name.clone(), run, outputs: vec![], metrics });
+    let share = match home {
+        Some(_) => Share { worker: 0, workers: 1 },
+        None => Share { worker, workers: layout.workers },
+    };
+    stage.slots.push(Slot { id, name: node.name.clone(), run, outputs: vec![], metrics, share });
     Ok(())
 }

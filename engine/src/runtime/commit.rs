@@ -13,19 +13,15 @@ use futures::future::try_join_all;
 use super::control::{Control, NodeReport};
 use super::observer::{Committed, Observer};
 use super::run::RunConfig;
-use crate::checkpoint::{CheckpointStore, FORMAT_VERSION, Manifest, OperatorState, PackWriter, publish, sweep};
+use super::shelf::Shelf;
+use super::states::{Named, Reported, StateWriter, wants_full};
+use crate::checkpoint::{CheckpointStore, FORMAT_VERSION, Manifest, OperatorState, publish, sweep};
 use crate::error::{Error, Result};
 use crate::frame::Barrier;
 use crate::graph::{Graph, NodeId, NodeKind};
 use crate::metrics::Metrics;
 use crate::sink::{Committer, Part, PrepareFuture, Token};
 use crate::source::Positions;
-use crate::state::Snapshot;
-
-/// A chain of deltas is replaced by a full snapshot once it is larger than the last full one and than this, in bytes.
-const DELTA_BYTES_MIN: u64 = 4 << 20;
-/// ... or has this many pieces.
-const CHAIN_SEGMENTS_MAX: usize = 200;
 
 /// An epoch whose barrier has passed everywhere.
 pub(super) struct Epoch {
@@ -67,6 +63,7 @@ pub(super) struct CommitLane {
     metrics: Metrics,
     committers: Vec<(String, Box<dyn Committer>)>,
     names: NodeNames,
+    shelf: Arc<Shelf>,
     observer: Box<dyn Observer>,
     newest: Option<Manifest>,
 }
@@ -79,10 +76,11 @@ impl CommitLane {
         newest: Option<Manifest>,
         committers: Vec<(String, Box<dyn Committer>)>,
         names: NodeNames,
+        shelf: Arc<Shelf>,
         observer: Box<dyn Observer>,
     ) -> Self {
         let (pipeline, metrics) = (config.pipeline.clone(), config.metrics.clone());
-        Self { store, pipeline, generation, metrics, committers, names, observer, newest }
+        Self { store, pipeline, generation, metrics, committers, names, shelf, observer, newest }
     }
 
     /// The newest committed epoch, 0 when there is none.
@@ -99,12 +97,7 @@ impl CommitLane {
     pub fn choose_modes(&self, control: &Control) {
         for &id in &self.names.operators {
             let chain = self.newest.as_ref().and_then(|m| m.operators.get(self.names.name(id)));
-            let full = chain.is_none_or(|c| {
-                let base: u64 = c.segments.iter().filter(|s| s.full).map(|s| s.length).sum();
-                let deltas: u64 = c.segments.iter().filter(|s| !s.full).map(|s| s.length).sum();
-                c.segments.is_empty() || deltas > base.max(DELTA_BYTES_MIN) || c.segments.len() > CHAIN_SEGMENTS_MAX
-            });
-            control.set_full(id, full);
+            control.set_full(id, chain.is_none_or(|chain| wants_full(chain, self.epoch())));
         }
     }
 
@@ -117,7 +110,7 @@ impl CommitLane {
     async fn try_commit(&mut self, epoch: Epoch, control: &Control) -> Result<()> {
         let mut positions = Positions::new();
         let mut prepared: BTreeMap<String, Vec<PrepareFuture>> = BTreeMap::new();
-        let mut states: BTreeMap<NodeId, (bool, Vec<Snapshot>)> = BTreeMap::new();
+        let mut states: BTreeMap<NodeId, Reported> = BTreeMap::new();
         for &id in &self.names.sources {
             positions.entry(self.names.name(id).to_owned()).or_default();
         }
@@ -127,15 +120,15 @@ impl CommitLane {
                     positions.entry(self.names.name(id).to_owned()).or_default().0.extend(p.0);
                 }
                 NodeReport::Prepared(id, f) => prepared.entry(self.names.name(id).to_owned()).or_default().push(f),
-                NodeReport::State { node, full, snapshot } => {
-                    let state = states.entry(node).or_insert((full, vec![]));
-                    state.1.push(snapshot);
+                NodeReport::State { node, full, snapshot, frozen } => {
+                    states.entry(node).or_default().add(full, snapshot, frozen);
                 }
             }
         }
         let number = epoch.barrier.epoch;
         let sinks = self.seal(number, prepared).await?;
-        let operators = self.write_states(number, states).await?;
+        let (operators, bytes) = self.write_states(number, states).await?;
+        self.metrics.run().snapshot_bytes.fetch_add(bytes, Ordering::Relaxed);
         let manifest = Manifest {
             version: FORMAT_VERSION,
             pipeline: self.pipeline.clone(),
@@ -152,6 +145,7 @@ impl CommitLane {
         });
         try_join_all(commits).await?;
         control.acknowledge(number, positions.clone());
+        self.settle_cold(&manifest);
         let previous = self.newest.replace(manifest);
         self.count(number, epoch.since);
         let committed = Committed {
@@ -189,39 +183,27 @@ impl CommitLane {
         Ok(try_join_all(sealing).await?.into_iter().collect())
     }
 
-    /// Writes the state pack and extends each operator's chain.
     async fn write_states(
         &mut self,
         epoch: u64,
-        states: BTreeMap<NodeId, (bool, Vec<Snapshot>)>,
-    ) -> Result<BTreeMap<String, OperatorState>> {
-        let mut encoded = tokio::task::spawn_blocking(move || {
-            let encode = |(id, (full, pieces)): (NodeId, (bool, Vec<Snapshot>))| {
-                let pieces: Result<Vec<_>> = pieces.iter().map(Snapshot::encode).collect();
-                Ok::<_, Error>((id, (full, pieces?)))
-            };
-            states.into_iter().map(encode).collect::<Result<BTreeMap<_, _>>>()
-        })
-        .await
-        .map_err(|e| Error::bug("encoding state panicked").because(e))??;
-        let mut pack = PackWriter::new(&self.pipeline, self.generation, epoch);
-        let mut operators = BTreeMap::new();
-        let mut bytes = 0;
+        states: BTreeMap<NodeId, Reported>,
+    ) -> Result<(BTreeMap<String, OperatorState>, u64)> {
+        let operators = self.names.operators.iter().map(|&id| {
+            let (name, fingerprint) = self.names.nodes[id.0].clone();
+            let before = self.newest.as_ref().and_then(|m| m.operators.get(&name)).cloned();
+            Named { id, name, fingerprint, before: before.unwrap_or_default() }
+        });
+        let writer = StateWriter::new(self.store.as_ref(), &self.pipeline, self.generation, epoch);
+        writer.write(operators.collect(), states).await
+    }
+
+    /// From now on what was frozen is read from where the manifest says.
+    fn settle_cold(&self, manifest: &Manifest) {
         for &id in &self.names.operators {
-            let (name, fingerprint) = &self.names.nodes[id.0];
-            let before = self.newest.as_ref().and_then(|m| m.operators.get(name)).cloned().unwrap_or_default();
-            let (full, pieces) = encoded.remove(&id).unwrap_or_default();
-            let mut segments = if full { vec![] } else { before.segments };
-            for piece in pieces.into_iter().filter(|p| !p.is_empty()) {
-                let segment = pack.add(piece, full);
-                bytes += segment.length;
-                segments.push(segment);
+            if let Some(state) = manifest.operators.get(self.names.name(id)) {
+                self.shelf.settle(id, manifest.epoch, &state.cold);
             }
-            operators.insert(name.clone(), OperatorState { fingerprint: fingerprint.clone(), segments });
         }
-        pack.write(self.store.as_ref()).await?;
-        self.metrics.run().snapshot_bytes.fetch_add(bytes, Ordering::Relaxed);
-        Ok(operators)
     }
 
     fn count(&self, epoch: u64, since: Instant) {

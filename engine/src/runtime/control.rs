@@ -9,7 +9,7 @@ use crate::frame::{Barrier, BarrierKind};
 use crate::graph::NodeId;
 use crate::sink::PrepareFuture;
 use crate::source::{Position, Positions};
-use crate::state::Snapshot;
+use crate::state::{Frozen, Snapshot};
 
 /// Asks a running graph to stop after a last epoch. Cheap to clone; safe to call from a signal handler's thread.
 #[derive(Debug, Clone, Default)]
@@ -131,7 +131,7 @@ impl Control {
 /// What one node hands over when an epoch ends.
 pub(super) enum NodeReport {
     Position(NodeId, Position),
-    State { node: NodeId, full: bool, snapshot: Snapshot },
+    State { node: NodeId, full: bool, snapshot: Snapshot, frozen: Option<Frozen> },
     Prepared(NodeId, PrepareFuture),
 }
 

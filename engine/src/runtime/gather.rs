@@ -1,10 +1,10 @@
 //! Nodes whose rows are all on one worker, because they are gathered there.
 
 use crate::error::Result;
-use crate::frame::Batch;
+use crate::frame::{BarrierKind, Batch};
 use crate::graph::{Exchange, Graph, Node};
 use crate::operator::{Emitter, Operator};
-use crate::state::{Restored, Share, Snapshot, SnapshotMode};
+use crate::state::{Frozen, Restored, Share, Snapshot, SnapshotMode};
 
 /// The worker to which a node's gathered input goes.
 pub(super) fn gathers_on(node: &Node, workers: usize) -> usize {
@@ -53,6 +53,14 @@ impl Operator for AtHome {
 
     fn on_barrier(&mut self, watermark: Option<i64>, out: &mut Emitter<'_>) -> Result<()> {
         self.operator.on_barrier(watermark, out)
+    }
+
+    fn own_watermark(&mut self, barrier: BarrierKind) -> Option<i64> {
+        self.operator.own_watermark(barrier)
+    }
+
+    fn freeze(&mut self, watermark: i64) -> Result<Option<Frozen>> {
+        self.operator.freeze(watermark)
     }
 
     fn snapshot(&mut self, mode: SnapshotMode) -> Result<Snapshot> {

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::stage::{EntryKind, NodeRun, Stage};
-use crate::checkpoint::{CheckpointStore, Manifest, read_segment};
+use crate::checkpoint::{CheckpointStore, Manifest, OperatorState, read_segment};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeKind};
 use crate::source::{Position, Positions};
@@ -79,15 +79,30 @@ pub(super) async fn load_states(store: &dyn CheckpointStore, manifest: &Manifest
     Ok(states)
 }
 
+/// The largest time of which each operator's groups have been frozen.
+fn cold_until(manifest: &Manifest) -> BTreeMap<String, i64> {
+    let latest =
+        |(name, state): (&String, &OperatorState)| Some((name.clone(), state.cold.iter().map(|c| c.last).max()?));
+    manifest.operators.iter().filter_map(latest).collect()
+}
+
 /// Gives operators their state back and opens the sources.
-pub(super) fn open_and_restore(stages: &mut [Vec<Stage>], positions: &Positions, states: States) -> Result<()> {
+pub(super) fn open_and_restore(stages: &mut [Vec<Stage>], last: Option<&Manifest>, mut states: States) -> Result<()> {
     let workers = stages.len();
     let start = Position::default();
+    let no_positions = Positions::new();
+    let positions = last.map_or(&no_positions, |m| &m.positions);
+    let cold = last.map(cold_until).unwrap_or_default();
+    // What has left memory whole comes back as nothing, and the operator must know of it.
+    for name in cold.keys() {
+        states.entry(name.clone()).or_default();
+    }
     for (worker, stages) in stages.iter_mut().enumerate() {
         for stage in stages {
             for slot in &mut stage.slots {
                 if let (NodeRun::Operator(operator), Some(pieces)) = (&mut slot.run, states.get(&slot.name)) {
-                    let restored = Restored { pieces: pieces.clone(), share: Share { worker, workers } };
+                    let cold_until = cold.get(&slot.name).copied();
+                    let restored = Restored { pieces: pieces.clone(), share: Share { worker, workers }, cold_until };
                     operator.restore(restored).map_err(|e| e.at(format!("state of node {:?}", slot.name)))?;
                 }
             }

@@ -116,7 +116,7 @@ pub async fn run(
     config: RunConfig,
     mut observer: Box<dyn Observer>,
 ) -> Result<Summary> {
-    let mut recovered = Recovered::of(graph, claim, store.as_ref(), config).await?;
+    let mut recovered = Recovered::of(graph, claim, &store, config).await?;
     let runtime = tokio::runtime::Handle::current();
     // Building may block: sources look at brokers and sinks at tables.
     let (stages, recovered) = tokio::task::spawn_blocking(move || (recovered.build(runtime), recovered))

@@ -10,6 +10,8 @@ use std::time::{Duration, Instant};
 
 use super::control::{Control, NodeReport};
 use super::edge::OutEdge;
+use super::marks::Marks;
+use super::shelf::{Shelf, Shelved};
 use crate::channel::Ring;
 use crate::error::{Error, ErrorKind, Result};
 use crate::frame::{Barrier, BarrierKind, Batch, Frame};
@@ -18,7 +20,7 @@ use crate::metrics::NodeMetrics;
 use crate::operator::{Emitter, Operator};
 use crate::sink::Sink;
 use crate::source::{Polled, Source};
-use crate::state::SnapshotMode;
+use crate::state::{Share, SnapshotMode};
 
 /// Longest wait between two tries of a source that reports a transient error, in seconds.
 const SOURCE_RETRY_MAX_S: u64 = 5;
@@ -58,6 +60,14 @@ pub(super) struct Slot {
     /// Targets by output port.
     pub outputs: Vec<Vec<Target>>,
     pub metrics: Arc<NodeMetrics>,
+    /// Which keys are this instance's.
+    pub share: Share,
+}
+
+impl Slot {
+    fn shelved<'a>(&self, shelf: &'a Shelf, worker: usize) -> Shelved<'a> {
+        Shelved { shelf, node: self.id, worker, share: self.share }
+    }
 }
 
 pub(super) enum EntryKind {
@@ -85,6 +95,8 @@ pub(super) struct Stage {
     pub slots: Vec<Slot>,
     pub edges: Vec<OutEdge>,
     pub control: Arc<Control>,
+    pub shelf: Arc<Shelf>,
+    pub worker: usize,
     /// Rows and bytes that a source may give in one poll.
     pub batch_rows: usize,
     pub batch_bytes: usize,
@@ -212,11 +224,11 @@ impl Stage {
     }
 
     fn pass(&mut self, barrier: Barrier) -> Result<Vec<NodeReport>> {
-        let watermark = self.entries.iter().map(|e| e.watermark).min().flatten();
+        let mut marks = Marks::of(&self.entries, self.slots.len(), self.edges.len());
         let epoch_ends = barrier.kind == BarrierKind::Epoch;
         let mut reports = Vec::new();
         for slot in 0..self.slots.len() {
-            if let Some(report) = self.pass_slot(slot, barrier, watermark, epoch_ends)? {
+            if let Some(report) = self.pass_slot(slot, barrier, &mut marks)? {
                 reports.push(report);
             }
         }
@@ -227,8 +239,8 @@ impl Stage {
                 }
             }
         }
-        for edge in &mut self.edges {
-            if let Some(t) = watermark {
+        for (i, edge) in self.edges.iter_mut().enumerate() {
+            if let Some(t) = marks.of_edge(i) {
                 edge.broadcast(Frame::Watermark(t));
             }
             edge.broadcast(Frame::Barrier(barrier));
@@ -253,17 +265,16 @@ impl Stage {
         }
     }
 
-    fn pass_slot(
-        &mut self,
-        index: usize,
-        barrier: Barrier,
-        watermark: Option<i64>,
-        epoch_ends: bool,
-    ) -> Result<Option<NodeReport>> {
+    fn pass_slot(&mut self, index: usize, barrier: Barrier, marks: &mut Marks) -> Result<Option<NodeReport>> {
+        let epoch_ends = barrier.kind == BarrierKind::Epoch;
         let slot = &mut self.slots[index];
+        let cold = slot.shelved(&self.shelf, self.worker);
         let named = |e: Error| e.at(format!("node {:?}", slot.name));
         match &mut slot.run {
-            NodeRun::Source => Ok(None),
+            NodeRun::Source => {
+                marks.pass_on(index, slot, None);
+                Ok(None)
+            }
             NodeRun::Sink(sink) => {
                 sink.flush(barrier.epoch, barrier.sequence).map_err(named)?;
                 if !epoch_ends {
@@ -275,16 +286,26 @@ impl Stage {
             }
             NodeRun::Operator(operator) => {
                 let mut sent = Vec::new();
-                operator.on_barrier(watermark, &mut Emitter::new(&mut sent)).map_err(named)?;
+                let watermark = marks.at(index);
+                operator.on_barrier(watermark, &mut Emitter::with_cold(&mut sent, &cold)).map_err(named)?;
+                let own = operator.own_watermark(barrier.kind);
                 let report = if epoch_ends {
                     slot.metrics.set_state_bytes(operator.state_bytes());
                     let full = self.control.wants_full(slot.id) && !operator.state_only_grows();
+                    let frozen = match watermark.filter(|_| full) {
+                        Some(watermark) => operator.freeze(watermark).map_err(named)?,
+                        None => None,
+                    };
+                    if let Some(frozen) = &frozen {
+                        self.shelf.put(slot.id, barrier.epoch, self.worker, frozen);
+                    }
                     let mode = if full { SnapshotMode::Full } else { SnapshotMode::Delta };
                     let snapshot = operator.snapshot(mode).map_err(named)?;
-                    Some(NodeReport::State { node: slot.id, full, snapshot })
+                    Some(NodeReport::State { node: slot.id, full, snapshot, frozen })
                 } else {
                     None
                 };
+                marks.pass_on(index, slot, own);
                 self.fan_out(index, sent)?;
                 Ok(report)
             }
@@ -319,13 +340,14 @@ impl Stage {
             };
             let slot = &mut self.slots[index];
             slot.metrics.rows_in(batch.len());
+            let cold = slot.shelved(&self.shelf, self.worker);
             let named = |e: Error| e.at(format!("node {:?}", slot.name));
             match &mut slot.run {
                 NodeRun::Source => return Err(Error::bug(format!("source {:?} has an input", slot.name))),
                 NodeRun::Sink(sink) => sink.write(batch).map_err(named)?,
                 NodeRun::Operator(operator) => {
                     let mut sent = Vec::new();
-                    operator.on_batch(input, batch, &mut Emitter::new(&mut sent)).map_err(named)?;
+                    operator.on_batch(input, batch, &mut Emitter::with_cold(&mut sent, &cold)).map_err(named)?;
                     self.targets(index, sent, &mut work);
                 }
             }

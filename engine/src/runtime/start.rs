@@ -10,16 +10,18 @@ use super::control::Control;
 use super::observer::Observer;
 use super::restore::{States, check_same_graph, load_states, open_and_restore};
 use super::run::{Claim, RunConfig};
+use super::shelf::Shelf;
 use super::stage::Stage;
 use crate::checkpoint::{CheckpointStore, Manifest};
 use crate::error::{Error, Result};
-use crate::graph::{Graph, NodeKind};
+use crate::graph::{Graph, NodeId, NodeKind};
 use crate::sink::Committer;
 
 /// A graph whose tables are at the newest manifest and whose state has been read; it is not built yet.
 pub(super) struct Recovered {
     pub config: RunConfig,
     pub control: Arc<Control>,
+    shelf: Arc<Shelf>,
     pub generation: u64,
     graph: Graph,
     last: Option<Manifest>,
@@ -35,7 +37,7 @@ impl Recovered {
     pub async fn of(
         mut graph: Graph,
         claim: Claim,
-        store: &dyn CheckpointStore,
+        store: &Arc<dyn CheckpointStore>,
         mut config: RunConfig,
     ) -> Result<Recovered> {
         if config.workers == 0 {
@@ -57,11 +59,17 @@ impl Recovered {
             committer.recover(token).await.map_err(|e| e.at(format!("sink {name:?}")))?;
         }
         let states = match &last {
-            Some(manifest) => load_states(store, manifest).await?,
+            Some(manifest) => load_states(store.as_ref(), manifest).await?,
             None => Default::default(),
         };
         let control = Arc::new(Control::new(graph.nodes().len()));
-        Ok(Recovered { config, control, generation, graph, last, committers, states })
+        let shelf = Shelf::new(graph.nodes().len(), store.clone(), tokio::runtime::Handle::current());
+        for (i, node) in graph.nodes().iter().enumerate() {
+            let state = last.as_ref().and_then(|m| m.operators.get(&node.name));
+            state.into_iter().for_each(|s| shelf.settle(NodeId(i), u64::MAX, &s.cold));
+        }
+        let shelf = Arc::new(shelf);
+        Ok(Recovered { config, control, shelf, generation, graph, last, committers, states })
     }
 
     /// Builds the stages of all workers, gives them their state and opens the sources. May block: sources look at brokers
@@ -79,11 +87,11 @@ impl Recovered {
             batch_bytes: self.config.batch_bytes,
             runtime,
             control: self.control.clone(),
+            shelf: self.shelf.clone(),
             metrics: &self.config.metrics,
         };
         let mut stages = build(&layout)?;
-        let positions = self.last.as_ref().map(|m| m.positions.clone()).unwrap_or_default();
-        open_and_restore(&mut stages, &positions, std::mem::take(&mut self.states))?;
+        open_and_restore(&mut stages, self.last.as_ref(), std::mem::take(&mut self.states))?;
         let first_epoch = self.last.as_ref().map_or(0, |m| m.epoch) + 1;
         stages.iter_mut().flatten().for_each(|s| s.begin_epoch(first_epoch));
         Ok(stages)
@@ -92,7 +100,7 @@ impl Recovered {
     /// What commits the run's epochs.
     pub fn into_lane(self, store: Arc<dyn CheckpointStore>, observer: Box<dyn Observer>) -> CommitLane {
         let names = NodeNames::of(&self.graph);
-        CommitLane::new(store, &self.config, self.generation, self.last, self.committers, names, observer)
+        CommitLane::new(store, &self.config, self.generation, self.last, self.committers, names, self.shelf, observer)
     }
 }
 

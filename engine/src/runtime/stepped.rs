@@ -48,7 +48,7 @@ impl Stepped {
         mut observer: Box<dyn Observer>,
         now: Instant,
     ) -> Result<Stepped> {
-        let mut recovered = Recovered::of(graph, claim, store.as_ref(), config).await?;
+        let mut recovered = Recovered::of(graph, claim, &store, config).await?;
         let stages = recovered.build(tokio::runtime::Handle::current())?;
         observer.on_started();
         let (control, generation, config) = (recovered.control.clone(), recovered.generation, recovered.config.clone());

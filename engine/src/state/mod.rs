@@ -6,11 +6,13 @@
 
 pub mod arena;
 pub mod bits;
+pub mod cold;
 pub mod key;
 pub mod pieces;
 pub mod rows;
 
 pub use arena::{Arena, Place};
+pub use cold::{Cold, Frozen, NothingCold};
 pub use key::{KeyEncoder, key_hash, key_hashes};
 pub use pieces::PieceWriter;
 pub use rows::{RowId, RowLog};
@@ -110,4 +112,6 @@ pub struct Restored {
     pub pieces: Vec<Snapshot>,
     /// Which keys belong to this instance.
     pub share: Share,
+    /// The largest time of which groups have been frozen: a group of that time or before may be cold.
+    pub cold_until: Option<i64>,
 }

@@ -1,5 +1,7 @@
 //! The lake as the place for manifests and state: below `_sluice/`.
 
+use std::ops::Range;
+
 use bytes::Bytes;
 use futures::future::{BoxFuture, FutureExt};
 use sluice_engine::Result;
@@ -21,6 +23,10 @@ impl CheckpointStore for Store {
 
     fn get<'a>(&'a self, path: &'a str) -> BoxFuture<'a, Result<Option<Bytes>>> {
         async move { Store::get(self, &format!("{OWN_FOLDER}/{path}")).await }.boxed()
+    }
+
+    fn get_range<'a>(&'a self, path: &'a str, range: Range<u64>) -> BoxFuture<'a, Result<Option<Bytes>>> {
+        async move { Store::get_range(self, &format!("{OWN_FOLDER}/{path}"), range).await }.boxed()
     }
 
     fn list<'a>(&'a self, prefix: &'a str) -> BoxFuture<'a, Result<Vec<String>>> {

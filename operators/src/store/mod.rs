@@ -1,5 +1,6 @@
 //! The lake: one way to reach the folder, HDFS or object store under which all tables lie.
 
+use std::ops::Range;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -147,6 +148,18 @@ impl Store {
             Err(e) => Err(e),
         };
         match got {
+            Ok(bytes) => Ok(Some(bytes)),
+            Err(object_store::Error::NotFound { .. }) => Ok(None),
+            Err(e) => Err(self.failed("read", path, e)),
+        }
+    }
+
+    /// These bytes of a file, which has them; none when it does not exist.
+    ///
+    /// # Errors
+    /// `Transient` when the store is away.
+    pub async fn get_range(&self, path: &str, range: Range<u64>) -> Result<Option<Bytes>> {
+        match self.lake.get_range(&parse_path(path)?, range).await {
             Ok(bytes) => Ok(Some(bytes)),
             Err(object_store::Error::NotFound { .. }) => Ok(None),
             Err(e) => Err(self.failed("read", path, e)),

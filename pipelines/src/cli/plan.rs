@@ -76,11 +76,11 @@ fn describe(op: &Op, parts: &mut Vec<String>) {
         describe(input, parts);
     }
     match op {
-        Op::Aggregate { spec, windowed, .. } if spec.calls.is_empty() => {
-            parts.push(format!("state per {} (distinct rows)", if *windowed { "window" } else { "group" }));
+        Op::Aggregate { spec, .. } if spec.calls.is_empty() => {
+            parts.push(format!("state per {} (distinct rows)", if spec.time.is_some() { "window" } else { "group" }));
         }
-        Op::Aggregate { spec, windowed, .. } => {
-            let (calls, kept) = (spec.calls.len(), if *windowed { "window" } else { "group" });
+        Op::Aggregate { spec, .. } => {
+            let (calls, kept) = (spec.calls.len(), if spec.time.is_some() { "window" } else { "group" });
             let plural = if calls == 1 { "" } else { "s" };
             parts.push(format!("state per {kept} ({calls} aggregate{plural})"));
         }

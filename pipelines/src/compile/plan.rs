@@ -11,11 +11,11 @@ use indexmap::IndexMap;
 use super::placed::placed;
 use super::streams::{SeedTable, Stream};
 use crate::project::{Model, Project, ProjectError, ProjectErrors, select};
-use crate::sql::lower::{Tables, lower};
+use crate::sql::lower::{Table, Tables, lower};
 use crate::sql::model::{lower_case, plain};
 use crate::sql::op::{Op, Retractions, Strategy};
 use crate::sql::session::spark_session;
-use crate::sql::{PlannedModel, plan_query};
+use crate::sql::{PlannedModel, plan_query, times};
 
 /// How a model is kept up to date.
 #[derive(Debug, Clone)]
@@ -140,10 +140,13 @@ async fn plan_models(pipeline: &mut Pipeline) -> Vec<ProjectError> {
     let mut faults = Vec::new();
     let mut known = Known { context, tables: Tables::new(), retractions: BTreeMap::new() };
     for stream in &pipeline.streams {
-        known.add(&stream.table, &stream.schema, Some(true), Retractions::None);
+        let times = times::of_stream(&stream.schema, stream.event_time.as_ref());
+        let table = Table { append_only: true, times };
+        known.add(&stream.table, &stream.schema, Some(table), Retractions::None);
     }
     for seed in &pipeline.seeds {
-        known.add(&seed.table, &seed.rows.schema(), Some(true), Retractions::None);
+        let table = Table { append_only: true, times: vec![None; seed.rows.num_columns()] };
+        known.add(&seed.table, &seed.rows.schema(), Some(table), Retractions::None);
     }
     let early = match clickhouse_models(project) {
         Ok(names) => names,
@@ -181,14 +184,14 @@ struct Known {
 }
 
 impl Known {
-    fn add(&mut self, table: &str, schema: &SchemaRef, append_only: Option<bool>, retractions: Retractions) {
+    fn add(&mut self, table: &str, schema: &SchemaRef, streamed: Option<Table>, retractions: Retractions) {
         let empty = Arc::new(EmptyTable::new(lower_case(schema)));
         let (layer, name) = table.split_once('.').unwrap_or(("default", table));
         let reference = datafusion::common::TableReference::partial(layer, name);
         // The layers were registered, so this cannot fail but for a table of the same name, which the project refuses.
         let _ = self.context.register_table(reference, empty);
-        if let Some(append_only) = append_only {
-            self.tables.insert(table.to_owned(), append_only);
+        if let Some(streamed) = streamed {
+            self.tables.insert(table.to_owned(), streamed);
         }
         self.retractions.insert(table.to_owned(), retractions);
     }
@@ -248,11 +251,11 @@ async fn plan_model(
         )
     });
     let table = format!("{}.{}", model.schema, model.alias).to_lowercase();
-    let append_only = match &how {
-        How::Stream(op) => Some(op.append_only()),
+    let streamed = match &how {
+        How::Stream(op) => Some(Table { append_only: op.append_only(), times: op.times() }),
         How::Refresh { .. } => None,
     };
-    known.add(&table, &schema, append_only, retractions);
+    known.add(&table, &schema, streamed, retractions);
     let plan = ModelPlan {
         name: model.name.clone(),
         file: model.path.clone(),

@@ -1,6 +1,7 @@
 //! Streams and seeds: the tables that no model makes.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use datafusion::arrow::array::{ArrayRef, RecordBatch, StringArray};
 use datafusion::arrow::compute::{CastOptions, cast_with_options};
@@ -17,6 +18,9 @@ use crate::sql::fingerprint;
 use crate::sql::model::lower_case;
 use crate::sql::session::spark_session;
 use crate::sql::{plan_query, types};
+
+/// The watermark of a stream that declares none.
+const WATERMARK: Duration = Duration::from_secs(600);
 
 /// A source's table that is read as a stream.
 #[derive(Clone)]
@@ -37,6 +41,8 @@ pub struct Stream {
     pub schema: SchemaRef,
     /// The event time over these columns.
     pub event_time: Option<Arc<dyn PhysicalExpr>>,
+    /// How much older than the newest row of its partition a row may be before it is late.
+    pub watermark: Duration,
     /// The bronze table's partition columns.
     pub partition_by: Vec<String>,
     /// What it is.
@@ -96,6 +102,7 @@ impl Stream {
             fields,
             schema,
             event_time,
+            watermark: meta.watermark.unwrap_or(WATERMARK),
             partition_by: if by_day { vec!["_date".into()] } else { vec![] },
             description: table.description.clone(),
         }))

@@ -11,6 +11,7 @@ pub mod model;
 pub mod op;
 pub mod rewrite;
 pub mod session;
+pub mod times;
 pub mod types;
 
 pub use lower::Unsupported;

@@ -9,6 +9,8 @@ use sluice_operators::join::equi::EquiJoinSpec;
 use sluice_operators::transform::dedupe::DedupeSpec;
 use sluice_operators::window::aggregate::AggregateSpec;
 
+use super::times::Times;
+
 /// An operator and what it reads.
 #[derive(Debug, Clone)]
 pub enum Op {
@@ -20,6 +22,8 @@ pub enum Op {
         schema: SchemaRef,
         /// True when it never takes a row back.
         append_only: bool,
+        /// How its columns follow event time.
+        times: Times,
     },
     /// Rows that the SQL itself holds.
     Constant {
@@ -61,8 +65,6 @@ pub enum Op {
         input: Box<Op>,
         /// What it computes.
         spec: AggregateSpec,
-        /// True when a key is an event-time window.
-        windowed: bool,
     },
     /// The first row of each key.
     Dedupe {
@@ -87,9 +89,9 @@ pub enum Op {
 pub enum Strategy {
     /// Filters, projections and unions of rows that only come.
     Append,
-    /// Aggregates over event-time windows.
+    /// GROUP BY with a key that follows event time: a window, a day.
     Window,
-    /// GROUP BY or DISTINCT without a window.
+    /// GROUP BY or DISTINCT without such a key.
     Aggregate,
     /// A join.
     Join,
@@ -192,7 +194,7 @@ impl Op {
             Op::Scan { .. } | Op::Constant { .. } | Op::Map { .. } | Op::Union { .. } | Op::Explode { .. } => {
                 Strategy::Append
             }
-            Op::Aggregate { windowed: true, .. } => Strategy::Window,
+            Op::Aggregate { spec, .. } if spec.time.is_some() => Strategy::Window,
             Op::Aggregate { .. } => Strategy::Aggregate,
             Op::Dedupe { .. } => Strategy::Keyed,
             Op::Join { .. } => Strategy::Join,

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::datasource::empty::EmptyTable;
+use sluice_operators::window::aggregate::FollowsTime;
 
 use super::session::spark_session;
 use super::{lower, plan_query};
@@ -25,7 +26,9 @@ fn lowered(sql: &str) -> Result<String, String> {
     let table = datafusion::common::TableReference::partial("b", "t");
     context.register_table(table, Arc::new(EmptyTable::new(Arc::new(schema)))).expect("a new table");
     let planned = block(plan_query(&context, sql)).map_err(|e| e.message)?;
-    let tables = [("b.t".to_owned(), true)].into();
+    let follows = FollowsTime::new(|time_us| Some(super::times::timestamp(time_us)));
+    let table = lower::Table { append_only: true, times: vec![None, Some(follows), None, None] };
+    let tables = [("b.t".to_owned(), table)].into();
     let op = lower::lower(&planned.plan, &tables).map_err(|e| format!("{e}\n{}", planned.plan.display_indent()))?;
     Ok(op.strategy().name().to_owned())
 }

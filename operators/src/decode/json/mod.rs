@@ -19,6 +19,7 @@ mod keys;
 mod nested;
 mod number;
 mod operator;
+mod progress;
 mod reason;
 mod scan;
 mod time;

@@ -1,6 +1,7 @@
 //! The decoder as an operator: raw batches in; bronze rows out by port 0, rejects by port 1.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use arrow::array::{
     Array, ArrayRef, AsArray, BinaryArray, Int64Array, RecordBatch, StringArray, UInt32Array, new_null_array,
@@ -8,11 +9,12 @@ use arrow::array::{
 use arrow::compute::{cast, max, min, take, take_record_batch};
 use arrow::datatypes::{DataType, Field as ArrowField, Schema, SchemaRef, TimestampMicrosecondType};
 use datafusion::physical_expr::PhysicalExpr;
-use sluice_engine::{Batch, Emitter, Error, Operator, Result, TimeBounds};
+use sluice_engine::{BarrierKind, Batch, Emitter, Error, Operator, Result, TimeBounds};
 
 use super::config::Field;
 use super::decoder::JsonDecoder;
 use super::event_time::{EventTimes, event_times, timestamp};
+use super::progress::Progress;
 
 /// The output port of rows that could be decoded.
 pub const DECODED: usize = 0;
@@ -22,6 +24,8 @@ pub const REJECTED: usize = 1;
 /// Columns that a raw batch brings and a bronze row keeps: topic, partition, offset, timestamp, key.
 const META: usize = 5;
 const PAYLOAD: usize = 5;
+/// Which of these columns is the partition.
+const PARTITION: usize = 1;
 
 /// Columns that every bronze table has beside the stream's own, in order, after them.
 fn meta_fields() -> Vec<ArrowField> {
@@ -67,6 +71,8 @@ pub struct DecodeSpec {
     pub fields: Vec<Field>,
     /// The event time, a timestamp over the columns of [`bronze_schema`] without `_date` and `_epoch`; `_date` is its UTC date.
     pub event_time: Option<Arc<dyn PhysicalExpr>>,
+    /// How much older than the newest row of its partition a row may be before it is late.
+    pub watermark: Duration,
 }
 
 /// Decodes raw batches.
@@ -76,6 +82,7 @@ pub struct DecodeJson {
     bronze: SchemaRef,
     rejects: SchemaRef,
     epoch: i64,
+    progress: Progress,
 }
 
 impl DecodeJson {
@@ -86,7 +93,8 @@ impl DecodeJson {
     pub fn new(spec: DecodeSpec) -> Result<Self> {
         let decoder = JsonDecoder::new(spec.fields.clone(), None)
             .map_err(|e| Error::config(e.to_string()).at(format!("stream {:?}", spec.stream)))?;
-        Ok(Self { bronze: bronze_schema(&spec.fields), rejects: rejects_schema(), spec, decoder, epoch: 0 })
+        let progress = Progress::new(spec.watermark);
+        Ok(Self { bronze: bronze_schema(&spec.fields), rejects: rejects_schema(), progress, spec, decoder, epoch: 0 })
     }
 
     /// The rows that `good` (all, when none is named) of the raw batch became; without their dates.
@@ -107,10 +115,11 @@ impl DecodeJson {
     }
 
     /// The rows with their dates and bounds, and those that have no event time, with the reason: they are left out.
-    fn dated(&self, rows: RecordBatch) -> Result<(Batch, Vec<(u32, String)>)> {
+    fn dated(&mut self, rows: RecordBatch) -> Result<(Batch, Vec<(u32, String)>)> {
         let Some(expr) = &self.spec.event_time else { return Ok((Batch::insert(rows), vec![])) };
         let EventTimes { times, faulty } = event_times(expr, &rows);
         let micros = times.as_primitive::<TimestampMicrosecondType>();
+        self.progress.note(micros, rows.column(self.spec.fields.len() + PARTITION).as_primitive());
         let bounds = min(micros).zip(max(micros)).map(|(min_us, max_us)| TimeBounds { min_us, max_us });
         let mut columns = rows.columns().to_vec();
         if let Some(date) = columns.last_mut() {
@@ -178,6 +187,10 @@ impl Operator for DecodeJson {
             start += done;
         }
         Ok(())
+    }
+
+    fn own_watermark(&mut self, barrier: BarrierKind) -> Option<i64> {
+        self.spec.event_time.as_ref().map(|_| self.progress.watermark(barrier))
     }
 
     fn state_bytes(&self) -> usize {

@@ -31,6 +31,12 @@ impl Groups {
         group
     }
 
+    /// True when the key was seen.
+    pub fn contains(&self, key: &[u8]) -> bool {
+        let half = key_hash(key) as u32;
+        self.index.find(spread(half), |e| e.0 == half && self.key(e.1) == key).is_some()
+    }
+
     /// The bytes of a group's key.
     pub fn key(&self, group: u32) -> &[u8] {
         let (place, length) = self.places[group as usize];

@@ -1,7 +1,8 @@
 //! GROUP BY, kept up to date: state for each group, changes out at each barrier.
 //!
 //! The incremental form of aggregation over Z-sets (Budiu et al., VLDB 2023, section 6): a group that changed takes its
-//! old row back and shows its new one.
+//! old row back and shows its new one. Where groups have a time (a window, a day), those whose time is over leave memory,
+//! and come back when a late row needs them.
 
 mod accumulator;
 mod distinct;
@@ -10,8 +11,11 @@ mod extreme;
 mod groups;
 mod operator;
 mod saved;
+mod state;
 mod sums;
+mod time;
 
 pub use accumulator::{AggregateCall, AggregateKind, GroupAccumulator};
 pub use exact_sum::ExactSum;
 pub use operator::{Aggregate, AggregateSpec};
+pub use time::{FollowsTime, TimeKey};

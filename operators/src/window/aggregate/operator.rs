@@ -2,16 +2,17 @@
 
 use std::sync::Arc;
 
-use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array};
+use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array};
 use arrow::compute::{concat_batches, filter_record_batch, take};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
+use arrow::datatypes::{DataType, SchemaRef};
 use arrow::row::{RowConverter, SortField};
 use datafusion::physical_expr::PhysicalExpr;
-use sluice_engine::state::{KeyEncoder, Restored, Snapshot, SnapshotMode, key_hashes};
+use sluice_engine::state::{Frozen, KeyEncoder, Restored, Snapshot, SnapshotMode};
 use sluice_engine::{Batch, Emitter, Error, Operator, Result};
 
 use super::accumulator::{AggregateCall, GroupAccumulator, Rows, accumulator};
 use super::groups::Groups;
+use super::time::{TimeKey, Times};
 
 /// What to group by and what to compute.
 #[derive(Debug, Clone)]
@@ -24,27 +25,32 @@ pub struct AggregateSpec {
     pub schema: SchemaRef,
     /// True when the input never takes a row back.
     pub append_only: bool,
+    /// By what groups grow old; none when they stay in memory for ever.
+    pub time: Option<TimeKey>,
 }
 
 /// Marks on a group, reset at barriers and snapshots.
 const CHANGED: u8 = 1;
-const UNSAVED: u8 = 2;
+pub(super) const UNSAVED: u8 = 2;
 /// Has a row in `old`.
 const SHOWN: u8 = 4;
 
 /// GROUP BY over a stream of changes.
 pub struct Aggregate {
-    spec: AggregateSpec,
-    encoder: KeyEncoder,
-    groups: Groups,
+    pub(super) spec: AggregateSpec,
+    pub(super) encoder: KeyEncoder,
+    pub(super) groups: Groups,
+    pub(super) times: Option<Times>,
     /// Rows in each group; a group without rows has no row in the result.
-    rows: Vec<i64>,
-    marks: Vec<u8>,
-    accumulators: Vec<Box<dyn GroupAccumulator>>,
+    pub(super) rows: Vec<i64>,
+    pub(super) marks: Vec<u8>,
+    pub(super) accumulators: Vec<Box<dyn GroupAccumulator>>,
     changed: Vec<u32>,
-    unsaved: Vec<u32>,
+    pub(super) unsaved: Vec<u32>,
     /// Rows that the groups in `changed` have shown so far, in their order; groups that showed none have none.
     old: Vec<RecordBatch>,
+    /// The next full snapshot, made already.
+    pub(super) ready: Option<RecordBatch>,
 }
 
 impl Aggregate {
@@ -55,30 +61,42 @@ impl Aggregate {
     pub fn new(spec: AggregateSpec) -> Result<Self> {
         let types: Vec<DataType> =
             spec.schema.fields().iter().take(spec.keys.len()).map(|f| f.data_type().clone()).collect();
+        let times = spec.time.clone().and_then(|time| Times::new(time, &types));
         let encoder = KeyEncoder::new((0..types.len()).collect(), types)?;
-        let accumulators = spec.calls.iter().map(|c| accumulator(c, spec.append_only)).collect::<Result<Vec<_>>>()?;
+        let accumulators = accumulators(&spec)?;
         Ok(Self {
             spec,
             encoder,
             groups: Groups::default(),
+            times,
             rows: vec![],
             marks: vec![],
             accumulators,
             changed: vec![],
             unsaved: vec![],
             old: vec![],
+            ready: None,
         })
     }
 
-    fn intern(&mut self, keys: &[ArrayRef]) -> Result<Vec<u32>> {
-        let encoded = self.encoder.encode(keys)?;
-        let groups: Vec<u32> = encoded.iter().map(|k| self.groups.intern(k.as_ref())).collect();
+    /// The groups of rows, given their keys and times; new ones where there are none.
+    pub(super) fn intern(&mut self, keys: &arrow::row::Rows, times: Option<&[i64]>) -> Vec<u32> {
+        let mut groups = Vec::with_capacity(keys.num_rows());
+        for (row, key) in keys.iter().enumerate() {
+            let group = self.groups.intern(key.as_ref());
+            if let (Some(times), Some(of_rows)) = (&mut self.times, times)
+                && group as usize == times.len()
+            {
+                times.push(of_rows[row]);
+            }
+            groups.push(group);
+        }
         self.rows.resize(self.groups.len(), 0);
         self.marks.resize(self.groups.len(), 0);
         for accumulator in &mut self.accumulators {
             accumulator.resize(self.groups.len());
         }
-        Ok(groups)
+        groups
     }
 
     /// Marks groups as changed, and keeps the rows that those shown so far must take back.
@@ -123,15 +141,24 @@ impl Aggregate {
     }
 }
 
+pub(super) fn accumulators(spec: &AggregateSpec) -> Result<Vec<Box<dyn GroupAccumulator>>> {
+    spec.calls.iter().map(|c| accumulator(c, spec.append_only)).collect()
+}
+
 fn evaluate(expr: &Arc<dyn PhysicalExpr>, rows: &RecordBatch) -> Result<ArrayRef> {
     let value = expr.evaluate(rows).and_then(|v| v.into_array(rows.num_rows()));
     value.map_err(|e| Error::data(format!("{expr} failed")).because(e))
 }
 
 impl Operator for Aggregate {
-    fn on_batch(&mut self, _input: usize, batch: Batch, _out: &mut Emitter<'_>) -> Result<()> {
+    fn on_batch(&mut self, _input: usize, batch: Batch, out: &mut Emitter<'_>) -> Result<()> {
         let keys = self.spec.keys.iter().map(|k| evaluate(k, batch.rows())).collect::<Result<Vec<_>>>()?;
-        let groups = self.intern(&keys)?;
+        let encoded = self.encoder.encode(&keys)?;
+        let times = self.times.as_ref().map(|t| t.of_rows(&keys)).transpose()?;
+        if let Some(times) = &times {
+            self.thaw(&encoded, times, out)?;
+        }
+        let groups = self.intern(&encoded, times.as_deref());
         if self.accumulators.is_empty() && self.spec.append_only {
             return self.see(&groups);
         }
@@ -179,48 +206,38 @@ impl Operator for Aggregate {
         Ok(())
     }
 
+    fn freeze(&mut self, watermark: i64) -> Result<Option<Frozen>> {
+        self.freeze_closed(watermark)
+    }
+
     fn snapshot(&mut self, mode: SnapshotMode) -> Result<Snapshot> {
         let unsaved = std::mem::take(&mut self.unsaved);
         for group in &unsaved {
             self.marks[*group as usize] &= !UNSAVED;
         }
-        let groups = match mode {
-            SnapshotMode::Delta => unsaved,
-            SnapshotMode::Full => (0..self.groups.len() as u32).filter(|g| self.rows[*g as usize] != 0).collect(),
+        let saved = match (mode, self.ready.take()) {
+            (SnapshotMode::Full, Some(ready)) => ready,
+            (SnapshotMode::Full, None) => self.save(&self.remembered(), mode)?,
+            (SnapshotMode::Delta, _) => self.save(&unsaved, mode)?,
         };
-        let mut columns = self.encoder.decode(groups.iter().map(|g| self.groups.key(*g)))?;
-        columns.push(Arc::new(groups.iter().map(|g| self.rows[*g as usize]).collect::<Int64Array>()));
-        for accumulator in &mut self.accumulators {
-            columns.push(accumulator.save(&groups, mode)?);
-        }
-        let fields = columns.iter().enumerate().map(|(i, c)| Field::new(format!("c{i}"), c.data_type().clone(), true));
-        let schema = Arc::new(Schema::new(fields.collect::<Vec<_>>()));
-        Ok(Snapshot::of(vec![RecordBatch::try_new(schema, columns)?]))
+        Ok(Snapshot::of(vec![saved]))
     }
 
     fn restore(&mut self, state: Restored) -> Result<()> {
-        let keys = self.spec.keys.len();
+        if let Some(times) = &mut self.times {
+            times.set_cold_until(state.cold_until);
+        }
         for batch in state.pieces.iter().flat_map(|p| &p.batches) {
-            if batch.num_columns() != keys + 1 + self.accumulators.len() {
-                return Err(Error::config("the saved state is that of another aggregate"));
-            }
-            let hashes = key_hashes(batch.columns(), &(0..keys).collect::<Vec<_>>())?;
-            let own: BooleanArray = hashes.into_iter().map(|h| Some(state.share.owns(h))).collect();
-            let batch = filter_record_batch(batch, &own)?;
-            let groups = self.intern(&batch.columns()[..keys])?;
-            let rows = batch.column(keys).as_primitive_opt::<Int64Type>();
-            let rows = rows.ok_or_else(|| Error::data("the saved state of an aggregate is damaged"))?;
-            groups.iter().zip(rows.values()).for_each(|(g, n)| self.rows[*g as usize] = *n);
-            for (i, accumulator) in self.accumulators.iter_mut().enumerate() {
-                accumulator.load(&groups, batch.column(keys + 1 + i))?;
-            }
+            let own = self.own(batch, state.share)?;
+            self.load(&filter_record_batch(batch, &own)?)?;
         }
         Ok(())
     }
 
     fn state_bytes(&self) -> usize {
         let accumulators: usize = self.accumulators.iter().map(|a| a.bytes()).sum();
-        self.groups.memory_bytes() + self.rows.capacity() * 9 + accumulators
+        let times = self.times.as_ref().map_or(0, Times::memory_bytes);
+        self.groups.memory_bytes() + self.rows.capacity() * 9 + times + accumulators
     }
 }
 

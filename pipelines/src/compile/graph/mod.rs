@@ -92,6 +92,7 @@ impl Wiring<'_> {
             stream: stream.name.clone(),
             fields: stream.fields.clone(),
             event_time: stream.event_time.clone(),
+            watermark: stream.watermark,
         };
         let name = format!("decode/{}", stream.table);
         let fingerprint = stream.fingerprint();

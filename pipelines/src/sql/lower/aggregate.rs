@@ -6,7 +6,8 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::logical_expr::expr::AggregateFunction;
 use datafusion::logical_expr::{Aggregate, Expr};
 use datafusion::physical_expr::PhysicalExpr;
-use sluice_operators::window::aggregate::{AggregateCall, AggregateKind, AggregateSpec};
+use sluice_engine::state::bits::has_bits;
+use sluice_operators::window::aggregate::{AggregateCall, AggregateKind, AggregateSpec, FollowsTime, TimeKey};
 
 use super::{Lowered, Lowering, Op, Unsupported, arrow_schema, column, physical, type_of, unsupported};
 
@@ -77,18 +78,25 @@ impl Lowering<'_> {
             output_type,
         });
         let calls: Vec<AggregateCall> = calls.collect();
+        let map = Op::Map { input: Box::new(input), predicate: None, columns: inputs.columns, schema: middle.clone() };
         let spec = AggregateSpec {
+            time: time_key(&map.times()[..aggregate.group_expr.len()], &middle),
+            append_only: map.append_only(),
             keys: (0..aggregate.group_expr.len()).map(|i| column(&middle, i)).collect(),
             schema: arrow_schema(&aggregate.schema),
-            append_only: input.append_only(),
             calls,
         };
         // The accumulators say what they can take.
         sluice_operators::window::aggregate::Aggregate::new(spec.clone()).map_err(|e| Unsupported(e.to_string()))?;
-        let windowed = aggregate.group_expr.iter().any(|e| e.to_string().contains("__window_start"));
-        let map = Op::Map { input: Box::new(input), predicate: None, columns: inputs.columns, schema: middle };
-        Ok(Op::Aggregate { input: Box::new(map), spec, windowed })
+        Ok(Op::Aggregate { input: Box::new(map), spec })
     }
+}
+
+/// The first key that follows event time.
+fn time_key(keys: &[Option<FollowsTime>], schema: &Schema) -> Option<TimeKey> {
+    let fits = |key: &usize| has_bits(schema.field(*key).data_type());
+    let mut following = keys.iter().enumerate().filter_map(|(key, follows)| Some((key, follows.clone()?)));
+    following.find(|(key, _)| fits(key)).map(|(key, follows)| TimeKey { key, follows })
 }
 
 fn is_constant(expr: &Expr) -> bool {

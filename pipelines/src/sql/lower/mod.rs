@@ -18,6 +18,7 @@ use datafusion::physical_expr::expressions::Column;
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
 
 use super::op::Op;
+use super::times::Times;
 
 /// Why a plan cannot run as a stream.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -30,8 +31,17 @@ fn unsupported<T>(why: impl Into<String>) -> Lowered<T> {
     Err(Unsupported(why.into()))
 }
 
-/// What lowering knows of a table: whether it never takes rows back. Tables that are refreshed are not in the map.
-pub type Tables = BTreeMap<String, bool>;
+/// What lowering knows of tables. Those that are refreshed are not in the map.
+pub type Tables = BTreeMap<String, Table>;
+
+/// What lowering knows of a table.
+#[derive(Debug, Clone)]
+pub struct Table {
+    /// True when it never takes rows back.
+    pub append_only: bool,
+    /// How its columns follow event time.
+    pub times: Times,
+}
 
 /// Lowers a plan.
 ///

@@ -14,14 +14,15 @@ impl Lowering<'_> {
             (Some(layer), name) => format!("{layer}.{name}"),
             (None, name) => format!("default.{name}"),
         };
-        let Some(append_only) = self.tables.get(&table) else {
+        let Some(known) = self.tables.get(&table) else {
             return unsupported(format!("it reads {table}, which is refreshed"));
         };
         if !scan.filters.is_empty() || scan.fetch.is_some() {
             return unsupported(format!("a scan of {table} with a filter or limit of its own"));
         }
         let schema = scan.source.schema();
-        let all = Op::Scan { table, schema: schema.clone(), append_only: *append_only };
+        let all =
+            Op::Scan { table, schema: schema.clone(), append_only: known.append_only, times: known.times.clone() };
         let Some(picked) = &scan.projection else { return Ok(all) };
         let columns = picked.iter().map(|i| column(&schema, *i)).collect();
         let schema = arrow_schema(&scan.projected_schema);
