@@ -6,9 +6,9 @@ use crossbeam::queue::ArrayQueue;
 
 use crate::frame::Frame;
 
-/// How many frames a ring holds. With batches of 8,192 rows this is the most that waits between two stages of one
-/// pair of workers.
-pub const RING_FRAMES: usize = 32;
+/// How many frames a ring holds: the most that waits between two stages of one pair of workers, in batches. A graph has
+/// a ring for each edge and pair of workers, and a worker that reads faster than it computes fills them all.
+pub const RING_FRAMES: usize = 8;
 
 /// A bounded queue of frames from one stage instance to another: one thread pushes, one pops, in order.
 #[derive(Debug, Clone)]

@@ -133,6 +133,11 @@ impl Stage {
         Ok((if advanced { Step::Advanced } else { Step::Blocked }, None))
     }
 
+    /// True when it has sources.
+    pub fn has_sources(&self) -> bool {
+        self.entries.iter().any(|e| matches!(e.kind, EntryKind::Source { .. }))
+    }
+
     /// True when all sources of this stage are at their end (false for a stage without sources).
     pub fn sources_ended(&self) -> bool {
         let mut sources = self.entries.iter().filter(|e| matches!(e.kind, EntryKind::Source { .. })).peekable();

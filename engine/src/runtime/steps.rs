@@ -24,6 +24,11 @@ impl Steps {
         self.stages.len()
     }
 
+    /// True when a stage may go on by itself without end: it reads, or only waits for room.
+    pub fn takes_turns(&self, stage: usize) -> bool {
+        self.finished[stage] || self.stages[stage].has_sources()
+    }
+
     /// One unit of work of a stage. True when something moved; and what the coordinator must hear.
     pub fn step(&mut self, stage: usize, now: Instant) -> Result<(bool, Option<Event>)> {
         if self.finished[stage] {

@@ -39,10 +39,15 @@ impl Worker {
         let mut idle_us = IDLE_MIN_US;
         while !self.control.is_aborted() {
             let mut advanced = false;
-            for stage in 0..self.steps.len() {
-                let (moved, passed) = self.steps.step(stage, Instant::now())?;
-                passed.map_or(Ok(()), |event| send(&self.events, event))?;
-                advanced |= moved;
+            // The last stage first, until it has nothing to do: what was read is worked off while it is in the caches, and
+            // before more is read.
+            for stage in (0..self.steps.len()).rev() {
+                while self.step(stage)? {
+                    advanced = true;
+                    if self.steps.takes_turns(stage) {
+                        break;
+                    }
+                }
             }
             self.steps.ended().map_or(Ok(()), |event| send(&self.events, event))?;
             if self.steps.are_finished() {
@@ -59,6 +64,13 @@ impl Worker {
             }
         }
         Ok(())
+    }
+
+    /// One unit of work of a stage; true when something moved.
+    fn step(&mut self, stage: usize) -> Result<bool> {
+        let (moved, passed) = self.steps.step(stage, Instant::now())?;
+        passed.map_or(Ok(()), |event| send(&self.events, event))?;
+        Ok(moved)
     }
 }
 

@@ -21,7 +21,7 @@ use super::op::Op;
 pub type Times = Vec<Option<FollowsTime>>;
 
 /// Functions that grow with the one argument that is no constant.
-const GROWING: [&str; 17] = [
+const GROWING: [&str; 18] = [
     "date",
     "date_trunc",
     "sluice_hops",
@@ -32,6 +32,7 @@ const GROWING: [&str; 17] = [
     "timestamp_millis",
     "timestamp_seconds",
     "to_date",
+    "to_local_time",
     "to_timestamp",
     "trunc",
     "unix_date",

@@ -93,11 +93,12 @@ pub trait GroupAccumulator: Send {
     /// Only for bugs.
     fn save(&mut self, groups: &[u32], mode: SnapshotMode) -> Result<ArrayRef>;
 
-    /// State from `save` for these groups, the oldest piece first.
+    /// State from `save` for these groups, the oldest piece first. `in_chain`: the chain of snapshots has it, so that the next
+    /// delta need not tell of it.
     ///
     /// # Errors
     /// `Data` when it is not what `save` wrote.
-    fn load(&mut self, groups: &[u32], saved: &ArrayRef) -> Result<()>;
+    fn load(&mut self, groups: &[u32], saved: &ArrayRef, in_chain: bool) -> Result<()>;
 
     /// Bytes of memory.
     fn bytes(&self) -> usize;

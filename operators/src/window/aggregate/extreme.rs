@@ -275,7 +275,7 @@ impl<V: Values> GroupAccumulator for Extreme<V> {
         })
     }
 
-    fn load(&mut self, groups: &[u32], saved: &ArrayRef) -> Result<()> {
+    fn load(&mut self, groups: &[u32], saved: &ArrayRef, _in_chain: bool) -> Result<()> {
         for (group, bytes) in groups.iter().zip(saved_bytes(saved)?.iter().flatten()) {
             let held = &mut self.groups[*group as usize];
             *held = Held::Nothing;
@@ -339,7 +339,7 @@ mod tests {
             prop_assert_eq!(&ours.output(&[0, 1, 2]).expect("shown"), &column(kind, &expected));
             let mut restored = new();
             let saved = ours.save(&[0, 1, 2], SnapshotMode::Full).expect("saved");
-            restored.load(&[0, 1, 2], &saved).expect("loaded");
+            restored.load(&[0, 1, 2], &saved, true).expect("loaded");
             prop_assert_eq!(&restored.output(&[0, 1, 2]).expect("shown"), &column(kind, &expected));
         }
     }

@@ -8,6 +8,8 @@ mod accumulator;
 mod distinct;
 mod exact_sum;
 mod extreme;
+#[cfg(test)]
+mod freeze_tests;
 mod groups;
 mod operator;
 mod saved;

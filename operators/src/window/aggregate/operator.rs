@@ -31,7 +31,7 @@ pub struct AggregateSpec {
 
 /// Marks on a group, reset at barriers and snapshots.
 const CHANGED: u8 = 1;
-pub(super) const UNSAVED: u8 = 2;
+const UNSAVED: u8 = 2;
 /// Has a row in `old`.
 const SHOWN: u8 = 4;
 
@@ -112,15 +112,21 @@ impl Aggregate {
                     shown.push(group);
                 }
             }
-            if *mark & UNSAVED == 0 {
-                *mark |= UNSAVED;
-                self.unsaved.push(group);
-            }
+            self.mark_unsaved(group);
         }
         if !shown.is_empty() {
             self.old.push(self.results(&shown)?);
         }
         Ok(())
+    }
+
+    /// Marks a group as one of which the next snapshot tells.
+    pub(super) fn mark_unsaved(&mut self, group: u32) {
+        let mark = &mut self.marks[group as usize];
+        if *mark & UNSAVED == 0 {
+            *mark |= UNSAVED;
+            self.unsaved.push(group);
+        }
     }
 
     fn results(&self, groups: &[u32]) -> Result<RecordBatch> {
@@ -229,7 +235,7 @@ impl Operator for Aggregate {
         }
         for batch in state.pieces.iter().flat_map(|p| &p.batches) {
             let own = self.own(batch, state.share)?;
-            self.load(&filter_record_batch(batch, &own)?)?;
+            self.load(&filter_record_batch(batch, &own)?, true)?;
         }
         Ok(())
     }

@@ -31,8 +31,8 @@ impl Aggregate {
         Ok(RecordBatch::try_new(Arc::new(Schema::new(fields.collect::<Vec<_>>())), columns)?)
     }
 
-    /// Takes in what `save` gave; later pieces hold against those before.
-    pub(super) fn load(&mut self, saved: &RecordBatch) -> Result<()> {
+    /// Takes in what `save` gave; later pieces hold against those before. Gives the groups.
+    pub(super) fn load(&mut self, saved: &RecordBatch, in_chain: bool) -> Result<Vec<u32>> {
         let keys = self.keys_of(saved)?;
         let key_columns = &saved.columns()[..keys];
         let encoded = self.encoder.encode(key_columns)?;
@@ -42,9 +42,9 @@ impl Aggregate {
         let rows = rows.ok_or_else(|| Error::data("the saved state of an aggregate is damaged"))?;
         groups.iter().zip(rows.values()).for_each(|(g, n)| self.rows[*g as usize] = *n);
         for (i, accumulator) in self.accumulators.iter_mut().enumerate() {
-            accumulator.load(&groups, saved.column(keys + 1 + i))?;
+            accumulator.load(&groups, saved.column(keys + 1 + i), in_chain)?;
         }
-        Ok(())
+        Ok(groups)
     }
 
     /// Which rows of a piece are of this instance's keys.
@@ -87,7 +87,7 @@ impl Aggregate {
         if let Some(times) = &mut self.times {
             times.clear(last);
         }
-        self.load(&rest)?;
+        self.load(&rest, true)?;
         self.ready = Some(rest);
         Ok(Some(Frozen { first, last, state: Snapshot::of(vec![frozen]) }))
     }
@@ -105,7 +105,10 @@ impl Aggregate {
         // The newest piece that tells of a group is right, and what is in memory is newer than all.
         for batch in state.pieces.iter().flat_map(|p| &p.batches).rev() {
             let wanted = self.unknown_of(batch, state.share, &needed)?;
-            self.load(&filter_record_batch(batch, &wanted)?)?;
+            // The chain of snapshots has not had these groups since they left it.
+            for group in self.load(&filter_record_batch(batch, &wanted)?, false)? {
+                self.mark_unsaved(group);
+            }
         }
         if let Some(times) = &mut self.times {
             times.set_thawed(&needed);

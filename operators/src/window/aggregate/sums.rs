@@ -42,7 +42,7 @@ impl GroupAccumulator for Counts {
         self.output(groups)
     }
 
-    fn load(&mut self, groups: &[u32], saved: &ArrayRef) -> Result<()> {
+    fn load(&mut self, groups: &[u32], saved: &ArrayRef, _in_chain: bool) -> Result<()> {
         let saved = saved.as_primitive_opt::<Int64Type>().ok_or_else(|| damaged("count"))?;
         groups.iter().zip(saved.values()).for_each(|(g, c)| self.counts[*g as usize] = *c);
         Ok(())
@@ -108,7 +108,7 @@ impl GroupAccumulator for SumIntegers {
         })
     }
 
-    fn load(&mut self, groups: &[u32], saved: &ArrayRef) -> Result<()> {
+    fn load(&mut self, groups: &[u32], saved: &ArrayRef, _in_chain: bool) -> Result<()> {
         let saved = saved.as_binary_opt::<i32>().ok_or_else(|| damaged("sum"))?;
         for (group, bytes) in groups.iter().zip(saved.iter().flatten()) {
             let (sum, count) = bytes.split_at_checked(16).ok_or_else(|| damaged("sum"))?;
@@ -198,7 +198,7 @@ macro_rules! over_doubles {
                 self.0.save(groups)
             }
 
-            fn load(&mut self, groups: &[u32], saved: &ArrayRef) -> Result<()> {
+            fn load(&mut self, groups: &[u32], saved: &ArrayRef, _in_chain: bool) -> Result<()> {
                 self.0.load(groups, saved)
             }
 
