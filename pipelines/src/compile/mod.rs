@@ -4,6 +4,7 @@ mod graph;
 mod placed;
 mod plan;
 mod streams;
+mod tables;
 
 pub use graph::{GraphContext, build_graph, clickhouse_config};
 pub use plan::{How, ModelPlan, Pipeline, plan_project};

@@ -11,7 +11,6 @@ use datafusion::arrow::datatypes::SchemaRef;
 use sluice_engine::graph::{Exchange, Graph, Input, NodeId};
 use sluice_engine::{Operator, Result, SourceContext};
 use sluice_operators::decode::json::{DECODED, DecodeJson, DecodeSpec, REJECTED};
-use sluice_operators::sink::delta::WriteMode;
 use sluice_operators::source::constant::ConstantSource;
 use sluice_operators::store::Store;
 use sluice_operators::transform::union::Union;
@@ -22,7 +21,7 @@ use super::plan::{How, ModelPlan, Pipeline};
 use super::streams::Stream;
 use crate::sources::Sources;
 use crate::sql::fingerprint;
-use crate::sql::op::{Op, Retractions};
+use crate::sql::op::Op;
 
 /// What building a graph needs beside the pipeline.
 pub struct GraphContext {
@@ -78,11 +77,9 @@ impl Wiring<'_> {
             let build = sources.factory(stream)?;
             let source = self.graph.source(format!("source/{}.{}", stream.source, stream.name), build)?;
             let decoded = self.decode(stream, source)?;
-            self.rejects.add(Output { node: decoded.node, port: REJECTED }, true);
+            self.rejects.add(Output { node: decoded.node, port: REJECTED });
             self.tables.insert(stream.table.clone(), decoded);
-            let table =
-                self.delta(&stream.path, &stream.table, stream.schema.clone(), WriteMode::Append, &stream.description);
-            self.delta_sink(&stream.table, table.partitioned_by(&stream.partition_by), decoded)?;
+            self.delta_sink(&stream.table, self.pipeline.stream_table(&self.context.store, stream), decoded)?;
         }
         Ok(())
     }
@@ -104,8 +101,7 @@ impl Wiring<'_> {
         for seed in &self.pipeline.seeds {
             let node = self.constant(&format!("seed/{}", seed.table), seed.rows.clone())?;
             self.tables.insert(seed.table.clone(), node);
-            let table = self.delta(&seed.path, &seed.table, seed.rows.schema(), WriteMode::Append, &seed.description);
-            self.delta_sink(&seed.table, table, node)?;
+            self.delta_sink(&seed.table, self.pipeline.seed_table(&self.context.store, seed), node)?;
         }
         Ok(())
     }
@@ -125,14 +121,7 @@ impl Wiring<'_> {
         let output = self.op(op, &model.table, &model.table)?;
         let output = self.named_as(output, op, &model.schema, &model.table)?;
         self.tables.insert(model.table.clone(), output);
-        let mode = match model.retractions {
-            Retractions::None => WriteMode::Append,
-            Retractions::Rare => WriteMode::Changes,
-            Retractions::Frequent => WriteMode::Upsert,
-        };
-        let table = self.delta(&model.path, &model.table, model.schema.clone(), mode, &model.description);
-        let table = table.partitioned_by(&model.partition_by).keyed_by(&model.key);
-        self.delta_sink(&model.table, table, output)?;
+        self.delta_sink(&model.table, self.pipeline.model_table(&self.context.store, model), output)?;
         if model.clickhouse { self.clickhouse_sink(model, output) } else { Ok(()) }
     }
 

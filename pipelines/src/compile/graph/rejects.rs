@@ -5,8 +5,6 @@ use std::collections::BTreeMap;
 use sluice_engine::Result;
 use sluice_engine::graph::{Exchange, Input, levels};
 use sluice_operators::decode::json::rejects_schema;
-use sluice_operators::sink::delta::WriteMode;
-use sluice_operators::store::OWN_FOLDER;
 use sluice_operators::transform::union::Union;
 
 use super::{Output, Wiring};
@@ -15,14 +13,12 @@ use super::{Output, Wiring};
 #[derive(Default)]
 pub(super) struct Rejects {
     outputs: Vec<Output>,
-    taken_back: bool,
 }
 
 impl Rejects {
     /// An output in the columns of the rejects' table.
-    pub(super) fn add(&mut self, output: Output, append_only: bool) {
+    pub(super) fn add(&mut self, output: Output) {
         self.outputs.push(output);
-        self.taken_back |= !append_only;
     }
 }
 
@@ -46,9 +42,6 @@ impl Wiring<'_> {
                 build,
             )?));
         }
-        let mode = if self.rejects.taken_back { WriteMode::Changes } else { WriteMode::Append };
-        let about = "records that could not be decoded and rows for which an expression fails, with the reason";
-        let table = self.delta(&format!("{OWN_FOLDER}/rejects"), "rejects", rejects_schema(), mode, about);
-        self.add_delta_sink("rejects", table, inputs)
+        self.add_delta_sink("rejects", self.pipeline.rejects_table(&self.context.store), inputs)
     }
 }

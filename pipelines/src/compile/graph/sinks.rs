@@ -2,31 +2,16 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::SchemaRef;
 use sluice_engine::graph::{Exchange, Input};
 use sluice_engine::{Result, SinkContext};
 use sluice_operators::sink::clickhouse::{ClickHouseCommitter, ClickHouseConfig, ClickHouseSink};
-use sluice_operators::sink::delta::{DeltaConfig, WriteMode};
+use sluice_operators::sink::delta::DeltaConfig;
 
 use super::{Output, Wiring};
 use crate::compile::plan::{ModelPlan, Pipeline};
 use crate::lake::settled::DeltaSettled;
 
 impl Wiring<'_> {
-    pub(super) fn delta(
-        &self,
-        path: &str,
-        table: &str,
-        schema: SchemaRef,
-        mode: WriteMode,
-        about: &str,
-    ) -> DeltaConfig {
-        let app_id = format!("{}/{table}", self.pipeline.project.name);
-        let mut config = DeltaConfig::new(self.context.store.clone(), path, app_id, schema, mode);
-        config.description = (!about.is_empty()).then(|| about.to_owned());
-        config
-    }
-
     pub(super) fn delta_sink(&mut self, table: &str, config: DeltaConfig, output: Output) -> Result<()> {
         self.add_delta_sink(table, config, vec![output.input(Exchange::Forward)])
     }

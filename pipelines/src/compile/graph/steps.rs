@@ -31,7 +31,7 @@ impl Wiring<'_> {
                 return found.ok_or_else(|| Error::bug(format!("table {table} is read before it is there")));
             }
             Op::Constant { rows } => return self.constant(&format!("{name}:constant"), rows.clone()),
-            Op::Map { input, predicate, columns, schema } => {
+            Op::Map { predicate, columns, schema, .. } => {
                 let (predicate, columns, schema) = (predicate.clone(), columns.clone(), schema.clone());
                 let failed = FailedSpec { model: model.to_owned(), schema: rejects_schema() };
                 let build = move || {
@@ -39,7 +39,7 @@ impl Wiring<'_> {
                     Ok(Box::new(map.with_failed(failed.clone())) as _)
                 };
                 let node = self.operator(format!("{name}:map"), fingerprint, forward(), build)?;
-                self.rejects.add(Output { node, port: FAILED }, input.append_only());
+                self.rejects.add(Output { node, port: FAILED });
                 node
             }
             Op::Union { schema, .. } => {
