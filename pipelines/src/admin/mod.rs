@@ -18,7 +18,7 @@ mod status;
 
 pub use health::{Health, HealthReport, Phase};
 pub use server::AdminServer;
-pub use status::{AdminState, NodeStatus, SourceStatus, Status};
+pub use status::{AdminState, NodeStatus, RefreshStatus, SourceStatus, Status};
 
 #[cfg(test)]
 mod tests;

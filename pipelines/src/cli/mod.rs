@@ -77,7 +77,8 @@ enum Verb {
     /// SQL over the tables.
     #[command(after_help = query::AFTER_HELP)]
     Query(query::QueryArgs),
-    /// The newest epoch, and how far each stream was read: `partition:offset` (or `file:byte`) of what comes next.
+    /// The newest epoch, how far each stream was read (`partition:offset` or `file:byte` of what comes next), and which
+    /// models could not be refreshed.
     Status(status::StatusArgs),
 }
 

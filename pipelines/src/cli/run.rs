@@ -50,7 +50,7 @@ pub async fn run_here(pipeline: Arc<Pipeline>, mut options: RunOptions) -> Outco
     let started = Instant::now();
     stop_on_signals(options.stop.clone());
     let until_idle = options.until_idle;
-    options.health = match watch::admin(&pipeline, &options.metrics) {
+    options.health = match watch::admin(&pipeline, &options) {
         Ok(health) => health,
         // Who waits for the tables does not want to miss them because another run has the port.
         Err(fault) if until_idle => {

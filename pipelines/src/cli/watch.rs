@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use super::output;
 use crate::admin::{AdminServer, AdminState};
 use crate::compile::Pipeline;
-use crate::daemon::{Health, HealthChange};
+use crate::daemon::{Health, HealthChange, RunOptions};
 use crate::lake;
 use crate::node_names;
 use crate::progress::{Meter, Output, Progress, Snapshot, SourceProgress, TableProgress, Top};
@@ -149,9 +149,10 @@ impl Watch {
 ///
 /// # Errors
 /// `Config` when the address cannot be had.
-pub fn admin(pipeline: &Pipeline, metrics: &Metrics) -> Result<Health> {
+pub fn admin(pipeline: &Pipeline, options: &RunOptions) -> Result<Health> {
     let Some(settings) = &pipeline.project.settings.admin else { return Ok(Health::default()) };
-    let state = AdminState::new(&pipeline.project.name, metrics.clone());
+    let failures = options.refresh_failures.clone();
+    let state = AdminState::with_refresh_failures(&pipeline.project.name, options.metrics.clone(), failures);
     state.set_sources(pipeline.streams.iter().map(node_names::stream_source).collect());
     let server = AdminServer::bind(&settings.listen, state.clone())?;
     tracing::info!("health, readiness and metrics on http://{}", server.local_addr());

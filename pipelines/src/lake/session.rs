@@ -80,7 +80,15 @@ fn lower_case_view(
     Ok(frame.select(columns.collect::<Vec<_>>())?.into_view())
 }
 
+/// A query that fails because the lake is away may be tried again; otherwise it is the query and its rows.
 fn sql_failed(e: &datafusion::error::DataFusionError) -> Error {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(e);
+    while let Some(c) = cause {
+        if c.is::<datafusion::object_store::Error>() || c.is::<std::io::Error>() {
+            return Error::transient(format!("the tables could not be read: {}", plain(e)));
+        }
+        cause = c.source();
+    }
     Error::data(plain(e))
 }
 
@@ -99,7 +107,7 @@ impl Rows {
     /// The next rows; none at the end.
     ///
     /// # Errors
-    /// `Data` when the query fails on its way.
+    /// `Data` when the query fails on its way, `Transient` when the lake is away.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
         let Some(batch) = self.stream.try_next().await.map_err(|e| sql_failed(&e))? else { return Ok(None) };
         let columns = batch.columns().iter().zip(self.schema.fields()).map(|(c, f)| cast(c, f.data_type()));
