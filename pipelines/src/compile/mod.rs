@@ -7,5 +7,6 @@ mod streams;
 mod tables;
 
 pub use graph::{GraphContext, build_graph, clickhouse_config};
+pub(crate) use placed::placed;
 pub use plan::{How, ModelPlan, Pipeline, plan_project};
 pub use streams::{SeedTable, Stream};
