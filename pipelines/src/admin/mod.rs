@@ -17,7 +17,7 @@ mod server;
 mod status;
 
 pub use health::{Health, HealthReport, Phase};
-pub use server::AdminServer;
+pub use server::{AdminServer, check_listen};
 pub use status::{AdminState, NodeStatus, RefreshStatus, SourceStatus, Status};
 
 #[cfg(test)]
