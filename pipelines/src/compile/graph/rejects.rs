@@ -7,7 +7,7 @@ use sluice_engine::graph::{Exchange, Input, levels};
 use sluice_operators::decode::json::rejects_schema;
 use sluice_operators::transform::union::Union;
 
-use super::{Output, Wiring};
+use super::{Nodes, Output, Wiring};
 
 /// Where rejects come from.
 #[derive(Default)]
@@ -23,9 +23,17 @@ impl Rejects {
 }
 
 impl Wiring<'_> {
-    /// Leads all rejects into their table. Those of one stage are brought together first: each way from a stage to
-    /// another is a ring for each worker, and there is a rejecting node for nearly every model.
+    /// Leads all rejects into their table.
     pub(super) fn rejects(&mut self) -> Result<()> {
+        let inputs = self.nodes.all_rejects()?;
+        self.add_delta_sink("rejects", self.pipeline.rejects_table(&self.context.store), inputs)
+    }
+}
+
+impl Nodes {
+    /// All rejects. Those of one stage are brought together first: each way from a stage to another is a ring for each
+    /// worker, and there is a rejecting node for nearly every model.
+    pub(super) fn all_rejects(&mut self) -> Result<Vec<Input>> {
         // With two workers there are as many stages as there can be.
         let levels = levels(&self.graph, 2);
         let mut by_level: BTreeMap<usize, Vec<Input>> = BTreeMap::new();
@@ -42,6 +50,6 @@ impl Wiring<'_> {
                 build,
             )?));
         }
-        self.add_delta_sink("rejects", self.pipeline.rejects_table(&self.context.store), inputs)
+        Ok(inputs)
     }
 }

@@ -20,7 +20,7 @@ impl Wiring<'_> {
         let name = format!("delta/{table}");
         let committer = config.committer(&self.table_context(&name))?;
         let config = Arc::new(config);
-        self.graph.sink(name, inputs, move |c| config.build(c), Box::new(committer))?;
+        self.nodes.graph.sink(name, inputs, move |c| config.build(c), Box::new(committer))?;
         Ok(())
     }
 
@@ -32,7 +32,7 @@ impl Wiring<'_> {
         let build = move |c: &SinkContext| Ok(Box::new(ClickHouseSink::new(config.clone(), c)?) as _);
         // All changes of a key go through one worker, in order.
         let keys = model.key.iter().filter_map(|k| model.schema.index_of(k).ok()).collect();
-        self.graph.sink(name, vec![output.input(Exchange::Hash(keys))], build, Box::new(committer))?;
+        self.nodes.graph.sink(name, vec![output.input(Exchange::Hash(keys))], build, Box::new(committer))?;
         Ok(())
     }
 

@@ -10,10 +10,10 @@ use sluice_operators::transform::map::{FAILED, FailedSpec, Map};
 use sluice_operators::transform::union::Union;
 use sluice_operators::window::aggregate::Aggregate;
 
-use super::{Output, Wiring};
+use super::{Nodes, Output};
 use crate::sql::op::Op;
 
-impl Wiring<'_> {
+impl Nodes {
     /// Adds an operator of `model` (its table) and, first, what it reads. `name` is stable as long as the model's plan has
     /// the same shape.
     pub(super) fn op(&mut self, op: &Op, model: &str, name: &str) -> Result<Output> {
