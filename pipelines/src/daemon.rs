@@ -10,7 +10,7 @@ use sluice_engine::{Error, ErrorKind, Result};
 use sluice_operators::store::Store;
 
 use crate::compile::{GraphContext, Pipeline, build_graph};
-use crate::lake::{OnCommitted, Refresher};
+use crate::lake::{Listeners, OnCommitted, RefreshFailures, Refresher};
 use crate::project::Workers;
 
 /// Longest wait before a start is tried again, in seconds.
@@ -31,6 +31,8 @@ pub struct RunOptions {
     pub metrics: Metrics,
     /// Told what the daemon waits for, and when it goes on.
     pub health: Health,
+    /// Told which models could not be refreshed when that was last tried.
+    pub refresh_failures: RefreshFailures,
 }
 
 type Tell = Arc<dyn Fn(HealthChange<'_>) + Send + Sync>;
@@ -88,7 +90,8 @@ fn run_config(pipeline: &Pipeline, options: &RunOptions) -> RunConfig {
 /// Runs a pipeline to its end. `on_committed` makes what is called after each epoch.
 ///
 /// # Errors
-/// Whatever a new start cannot mend: `Config`, `Data`, `Fenced`; and, when it shall end by itself, what came again and again.
+/// Whatever a new start cannot mend: `Config`, `Data`, `Fenced`; and, when it shall end by itself, what came again and again,
+/// and `Data` when a model could not be refreshed in the end (everything else is committed then).
 pub async fn run_pipeline(
     pipeline: Arc<Pipeline>,
     store: Store,
@@ -100,7 +103,11 @@ pub async fn run_pipeline(
         options.health.tell(HealthChange::Starting);
         let done = Arc::new(AtomicU64::new(0));
         let error = match run_once(&pipeline, &store, &options, counted(on_committed(), done.clone())).await {
-            Ok(summary) => return Ok(summary),
+            Ok(summary) => {
+                // Who waits for the end relies on all tables. A daemon that was stopped has told its log.
+                let stale = options.refresh_failures.error().filter(|_| options.until_idle);
+                return stale.map_or(Ok(summary), Err);
+            }
             Err(error) => error,
         };
         let passes = matches!(error.kind(), ErrorKind::Transient | ErrorKind::Bug);
@@ -147,8 +154,13 @@ async fn run_once(pipeline: &Arc<Pipeline>, store: &Store, options: &RunOptions,
     };
     let graph = build_graph(pipeline, &context)?;
     let health = options.health.clone();
-    let started = Box::new(move || health.tell(HealthChange::Running));
-    let mut refresher = Refresher::new(pipeline.clone(), store.clone(), started, then);
+    let listeners = Listeners {
+        metrics: options.metrics.clone(),
+        failures: options.refresh_failures.clone(),
+        started: Box::new(move || health.tell(HealthChange::Running)),
+        then,
+    };
+    let mut refresher = Refresher::new(pipeline.clone(), store.clone(), listeners);
     refresher.look(claim.epoch()).await?;
     run(graph, claim, checkpoints, config, Box::new(refresher)).await
 }

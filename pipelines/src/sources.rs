@@ -106,7 +106,7 @@ pub fn kafka_config(kafka: &Kafka, source: &str, topic: &str, pipeline: &str) ->
 /// How a Kafka source's cluster is reached.
 fn connection(kafka: &Kafka, source: &str) -> KafkaConnection {
     let mut connection = KafkaConnection::new(kafka.brokers.clone());
-    connection.options = kafka.options.iter().map(|(k, v)| (k.clone(), v.clone())).collect();
+    connection.options = kafka.options.iter().map(|(k, v)| (k.clone(), v.0.clone())).collect();
     connection.settings = format!("sources.{source}.kafka");
     connection
 }

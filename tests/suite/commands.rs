@@ -2,7 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
-use std::io::Cursor;
+use std::io::{BufRead, BufReader, Cursor};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
@@ -75,27 +75,119 @@ fn status_shows_streams_only() {
     assert!(lines.len() == 1 && lines[0].starts_with("shop.orders "), "{out}");
 }
 
-/// `check` finds a table of the lake that the changed model does not fit, as a run would; a new column at the end is none.
+/// The errors that `sluice` writes.
+fn errors(arguments: &[&str]) -> (Option<i32>, Vec<String>) {
+    let (code, _, err) = sluice(arguments);
+    (code, err.lines().filter_map(|line| line.strip_prefix("error: ")).map(str::to_owned).collect())
+}
+
+/// `check` refuses a project that has changed since its tables were made, as `run` would and in the same words; offline it
+/// does not know. What makes no other rows is no change.
 #[test]
-fn check_looks_into_the_lake() {
+fn check_sees_a_changed_project() {
     let shop = run();
     let spend = |columns: &str| {
         format!(
             "{{{{ config(unique_key='id') }}}}\nselect {columns} from {{{{ source('shop', 'orders') }}}} group by id\n"
         )
     };
-    let check = |shop: &Shop| sluice(&["check", "--project", &shop.dir()]);
-    let shop = shop.with("models/spend.sql", &spend("id, count(*) as orders, max(note) as spent"));
-    let (code, _, err) = check(&shop);
-    assert_eq!(code, Some(2), "{err}");
-    let said = err.lines().filter(|line| line.starts_with("error: ")).collect::<Vec<_>>();
-    assert!(said.len() == 1 && said[0].contains("delta table gold/spend") && said[0].contains("spent"), "{err}");
-    let (code, _, err) = sluice(&["check", "--offline", "--project", &shop.dir()]);
-    assert_eq!(code, Some(0), "{err}");
-    let wider = "id, count(*) as orders, sum(amount) as spent, max(note) as note";
-    let shop = shop.with("models/spend.sql", &spend(wider));
-    let (code, _, err) = check(&shop);
-    assert_eq!(code, Some(0), "{err}");
+    let shop = shop.with("models/spend.sql", &spend("id, count(*) as orders, max(amount) as spent"));
+    let (code, said) = errors(&["check", "--project", &shop.dir()]);
+    assert!(
+        code == Some(2) && said.len() == 1 && said[0].starts_with("the project has changed since epoch"),
+        "{said:?}"
+    );
+    assert!(said[0].contains("gold.spend"), "{said:?}");
+    assert_eq!(errors(&["run", "--until-idle", "--project", &shop.dir()]), (Some(2), said));
+    assert_eq!(errors(&["check", "--offline", "--project", &shop.dir()]), (Some(0), vec![]));
+    let shop = shop.with("models/spend.sql", &spend("id, count(*) as orders, sum(amount) as spent -- as it was\n"));
+    assert_eq!(errors(&["check", "--project", &shop.dir()]), (Some(0), vec![]));
+}
+
+/// `check` finds a table of the lake that the model does not fit, as a run would: another program's, and one that is refreshed.
+/// The advice does not lose rows.
+#[test]
+fn check_looks_into_the_lake() {
+    let ranked = |what: &str| format!("select {what} as place from {{{{ source('shop', 'orders') }}}}");
+    let shop = Shop::new().with("models/ranked.sql", &ranked("rank() over (order by id)")).orders(ORDER);
+    shop.run().unwrap();
+    let shop = shop.with("models/ranked.sql", &ranked("max(note)"));
+    let (code, said) = errors(&["check", "--project", &shop.dir()]);
+    assert!(code == Some(2) && said.len() == 1 && said[0].starts_with("delta table gold/ranked: "), "{said:?}");
+    assert!(said[0].contains("place") && said[0].contains("refreshed by full queries"), "{said:?}");
+    std::fs::remove_dir_all(shop.path("lake/gold/ranked")).unwrap();
+    assert_eq!(errors(&["check", "--project", &shop.dir()]), (Some(0), vec![]));
+    shop.run().unwrap();
+    assert_eq!(shop.query("select place from gold.ranked"), ["x"]);
+}
+
+/// `check` plans the SQL of data tests: each wrong one is one error, with file and line; and a bad `admin.listen`, where
+/// a port that is taken is none.
+#[test]
+fn check_plans_data_tests_and_looks_at_the_address() {
+    let schema = "models:\n  - name: spend\n    columns:\n      - name: id\n        data_tests: [not_null]\n      - name: idd\n        data_tests:\n          - not_null\n";
+    let shop = Shop::new()
+        .orders(ORDER)
+        .with("tests/too_much.sql", "-- spend\nselect id,\n  orders\nfrom {{ ref('spend') }}\nwhere spend > 10\n")
+        .with("tests/fine.sql", "{{ config(fail_calc='sum(orders)') }} select * from {{ ref('spend') }} where id < 0")
+        .with("models/schema.yml", schema);
+    let settings = std::fs::read_to_string(shop.path("sluice.yml")).unwrap();
+    let listen =
+        |shop: Shop, address: &str| shop.with("sluice.yml", &format!("{settings}admin: {{ listen: \"{address}\" }}\n"));
+    let shop = listen(shop, "127.0.0.1:99999");
+    let (code, said) = errors(&["check", "--offline", "--project", &shop.dir()]);
+    assert_eq!((code, said.len()), (Some(2), 3), "{said:?}");
+    assert!(said[0].starts_with("admin.listen \"127.0.0.1:99999\" is not an address; write host:port"), "{said:?}");
+    assert!(said[1].starts_with("models/schema.yml:6: data test not_null_spend_idd: "), "{said:?}");
+    assert!(said[2].starts_with("tests/too_much.sql:5: data test too_much: ") && said[2].contains("spent"), "{said:?}");
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let shop = listen(shop, &taken.local_addr().unwrap().to_string())
+        .with("tests/too_much.sql", "select * from {{ ref('spend') }} where spent > 10")
+        .with("models/schema.yml", &schema.replace("idd", "spent"));
+    assert_eq!(errors(&["check", "--project", &shop.dir()]), (Some(0), vec![]));
+}
+
+/// A filter of the log that says nothing is refused with the way out, and one that does is not.
+#[test]
+fn a_log_filter_that_is_wrong_is_refused() {
+    let check = |filter: &str| {
+        let mut command = Command::new(sluice_tests::sluice_binary().unwrap());
+        let shop = Shop::new().orders(ORDER);
+        command.args(["check", "--offline", "--project", &shop.dir()]).env("SLUICE_LOG", filter).stdin(Stdio::null());
+        let output = command.output().unwrap();
+        (output.status.code(), String::from_utf8(output.stderr).unwrap())
+    };
+    let (code, err) = check("debgu");
+    assert!(code == Some(2) && err.contains("SLUICE_LOG: \"debgu\" is no level; did you mean \"debug\"?"), "{err}");
+    let (code, err) = check("warn,sluice_engine=loud");
+    assert!(code == Some(2) && err.contains("SLUICE_LOG \"warn,sluice_engine=loud\" says nothing"), "{err}");
+    for good in ["warn", "INFO,hyper=off", "sluice_engine", "warn,rdkafka=debug", ""] {
+        assert_eq!(check(good).0, Some(0), "{good}");
+    }
+}
+
+/// A demo takes another port when the usual one is taken, and says which.
+#[test]
+fn a_demo_finds_a_free_port() {
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = taken.local_addr().unwrap().to_string();
+    let folder = tempfile::tempdir().unwrap();
+    let mut command = Command::new(sluice_tests::sluice_binary().unwrap());
+    command.args(["demo", "--rate", "100", "--dir", folder.path().to_str().unwrap()]).env("ADMIN_LISTEN", &address);
+    command.env_remove("SLUICE_LOG").env_remove("RUST_LOG").env_remove("LAKE").stdin(Stdio::null());
+    let mut demo = command.stdout(Stdio::null()).stderr(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(demo.stderr.take().unwrap()).lines().map_while(Result::ok);
+    let told = lines.find(|line| line.contains(&address)).unwrap_or_default();
+    let own = told.rsplit("this one is on ").next().unwrap_or_default().to_owned();
+    let answers = || http::request("GET", &own, "/healthz", &[], b"").is_ok_and(|r| r.status == 200);
+    let since = Instant::now();
+    while !answers() && since.elapsed() < Duration::from_secs(60) {
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    let answered = answers();
+    demo.kill().unwrap();
+    demo.wait().unwrap();
+    assert!(told.contains("is taken by another process") && answered, "{told}");
 }
 
 /// `check` and `run` say which settings do nothing yet; other commands do not.

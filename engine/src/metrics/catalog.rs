@@ -41,5 +41,11 @@ pub const CATALOG: &[MetricSpec] = &[
     metric("sluice_generation_number", MetricKind::Gauge, None, "which start of the pipeline this is"),
     metric("sluice_epochs_total", MetricKind::Counter, None, "epochs committed"),
     metric("sluice_commit_milliseconds", MetricKind::Gauge, None, "how long the newest commit took"),
+    metric(
+        "sluice_refresh_failures_total",
+        MetricKind::Counter,
+        Some("model"),
+        "refreshes of a model that failed, or were left out because what it reads had failed; its table is old then",
+    ),
     metric("sluice_snapshot_bytes_total", MetricKind::Counter, None, "bytes of state written"),
 ];

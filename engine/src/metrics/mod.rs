@@ -66,6 +66,7 @@ type Instances = BTreeMap<usize, Arc<NodeMetrics>>;
 #[derive(Debug, Clone, Default)]
 pub struct Metrics {
     nodes: Arc<Mutex<BTreeMap<String, Instances>>>,
+    refresh_failures: Arc<Mutex<BTreeMap<String, u64>>>,
     run: Arc<RunMetrics>,
 }
 
@@ -94,6 +95,17 @@ impl Metrics {
     /// The counters of the run.
     pub fn run(&self) -> &RunMetrics {
         &self.run
+    }
+
+    /// Counts failed refreshes of a model; from the first call on, also with 0, the model is shown.
+    pub fn refresh_failures(&self, model: &str, failures: u64) {
+        let mut counts = self.refresh_failures.lock().unwrap_or_else(PoisonError::into_inner);
+        *counts.entry(model.to_owned()).or_default() += failures;
+    }
+
+    /// How many refreshes of each model have failed since the start of this process.
+    pub fn refresh_failure_counts(&self) -> BTreeMap<String, u64> {
+        self.refresh_failures.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     /// The numbers of all nodes now, by name.

@@ -24,5 +24,6 @@ mod tests;
 
 pub use control::StopHandle;
 pub use observer::{Committed, NoObserver, Observer};
+pub use restore::check_same_graph;
 pub use run::{Claim, RunConfig, Summary, claim, run};
 pub use stepped::Stepped;

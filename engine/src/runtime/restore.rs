@@ -16,8 +16,12 @@ pub(super) type States = BTreeMap<String, Vec<Snapshot>>;
 const NAMED_MAX: usize = 8;
 
 /// A manifest fits a graph when both have the same sources, operators (with equal fingerprints) and sinks: a new operator
-/// would start without the history that its neighbours have already counted.
-pub(super) fn check_same_graph(graph: &Graph, manifest: &Manifest) -> Result<()> {
+/// would start without the history that its neighbours have already counted. The start of a run asks this; it may be
+/// asked before, as nothing is opened and nothing changes.
+///
+/// # Errors
+/// `Config` when they differ, with the names of the nodes that are changed, new or gone.
+pub fn check_same_graph(graph: &Graph, manifest: &Manifest) -> Result<()> {
     let (mut changed, mut added) = (Vec::new(), Vec::new());
     for node in graph.nodes() {
         let (is_known, is_same) = match &node.kind {

@@ -42,6 +42,7 @@ fn series<'a>(metric: &str, status: &'a Status) -> Vec<(&'a str, u64)> {
         "sluice_generation_number" => vec![("", status.generation)],
         "sluice_epochs_total" => vec![("", status.epochs_committed)],
         "sluice_commit_milliseconds" => vec![("", status.commit_milliseconds)],
+        "sluice_refresh_failures_total" => status.refreshed.iter().map(|m| (m.model.as_str(), m.failures)).collect(),
         "sluice_snapshot_bytes_total" => vec![("", status.snapshot_bytes)],
         _ => Vec::new(),
     }
@@ -66,7 +67,7 @@ mod tests {
     use expect_test::expect;
 
     use super::*;
-    use crate::admin::{HealthReport, Phase, SourceStatus};
+    use crate::admin::{HealthReport, Phase, RefreshStatus, SourceStatus};
 
     fn status() -> Status {
         Status {
@@ -79,6 +80,7 @@ mod tests {
             epochs_committed: 3,
             commit_milliseconds: 41,
             snapshot_bytes: 9000,
+            refreshed: vec![RefreshStatus { model: "best".into(), failures: 2, error: None }],
             sources: vec![SourceStatus { name: "source.orders".into(), rows: 10, lag_rows: 4 }],
             nodes: vec![
                 NodeStatus { name: "model \"a\\b\"\nc".into(), rows_in: 10, rows_out: 8, state_bytes: 512 },
@@ -118,11 +120,26 @@ mod tests {
             # HELP sluice_commit_milliseconds how long the newest commit took
             # TYPE sluice_commit_milliseconds gauge
             sluice_commit_milliseconds 41
+            # HELP sluice_refresh_failures_total refreshes of a model that failed, or were left out because what it reads had failed; its table is old then
+            # TYPE sluice_refresh_failures_total counter
+            sluice_refresh_failures_total{model="best"} 2
             # HELP sluice_snapshot_bytes_total bytes of state written
             # TYPE sluice_snapshot_bytes_total counter
             sluice_snapshot_bytes_total 9000
         "##]]
         .assert_eq(&exposition(&status()));
+    }
+
+    /// The document has every metric of the catalog, with its kind and label, and no others.
+    #[test]
+    fn the_document_and_the_catalog_say_the_same() {
+        let rows = include_str!("../../../docs/metrics.md").lines().filter(|l| l.starts_with("| `sluice_"));
+        let of_catalog = CATALOG.iter().map(|m| {
+            let kind = if m.kind == MetricKind::Counter { "counter" } else { "gauge" };
+            let label = m.label.map_or(" ".into(), |l| format!(" `{l}` "));
+            format!("| `{}` | {kind} |{label}| {} |", m.name, m.help)
+        });
+        assert_eq!(rows.map(str::to_owned).collect::<Vec<_>>(), of_catalog.collect::<Vec<_>>());
     }
 
     /// Every sample is of a metric in the catalog, and every metric of the catalog has a sample, a help and a type.

@@ -17,8 +17,8 @@ mod server;
 mod status;
 
 pub use health::{Health, HealthReport, Phase};
-pub use server::AdminServer;
-pub use status::{AdminState, NodeStatus, SourceStatus, Status};
+pub use server::{AdminServer, check_listen};
+pub use status::{AdminState, NodeStatus, RefreshStatus, SourceStatus, Status};
 
 #[cfg(test)]
 mod tests;

@@ -2,7 +2,7 @@
 
 use std::future::{Future, IntoFuture};
 use std::io;
-use std::net::{SocketAddr, TcpListener};
+use std::net::{SocketAddr, TcpListener, ToSocketAddrs};
 use std::time::Duration;
 
 use axum::extract::State;
@@ -78,6 +78,17 @@ impl AdminServer {
             () = grace => Ok(()),
         }
     }
+}
+
+/// Whether `listen` is an address of this machine that could be listened on. Its port is not tried: the run that goes on
+/// may have it.
+///
+/// # Errors
+/// `Config` when it is none.
+pub fn check_listen(listen: &str) -> Result<()> {
+    let resolved = listen.to_socket_addrs().and_then(|mut all| all.next().ok_or(io::ErrorKind::InvalidInput.into()));
+    let bound = resolved.and_then(|address| TcpListener::bind((address.ip(), 0)));
+    bound.map(|_| ()).map_err(|e| bind_error(listen, e))
 }
 
 fn bind_error(listen: &str, error: io::Error) -> Error {

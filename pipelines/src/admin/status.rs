@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use sluice_engine::metrics::Metrics;
 
 use super::health::{Health, HealthReport};
+use crate::lake::RefreshFailures;
 
 /// What the server reads. Cheap to clone: all clones are one.
 #[derive(Debug, Clone)]
@@ -22,6 +23,7 @@ struct Shared {
     health: Health,
     started: Instant,
     sources: Mutex<Vec<String>>,
+    refresh_failures: RefreshFailures,
 }
 
 /// The answer of `/status`.
@@ -45,6 +47,8 @@ pub struct Status {
     pub commit_milliseconds: u64,
     /// Bytes of state that this process has written.
     pub snapshot_bytes: u64,
+    /// The models that are refreshed.
+    pub refreshed: Vec<RefreshStatus>,
     /// What each source has given and what waits in it.
     pub sources: Vec<SourceStatus>,
     /// What went through each node, the sources included, by name.
@@ -60,6 +64,17 @@ pub struct SourceStatus {
     pub rows: u64,
     /// Rows that wait in it.
     pub lag_rows: u64,
+}
+
+/// A refreshed model's part of [`Status`].
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct RefreshStatus {
+    /// The model's name.
+    pub model: String,
+    /// Refreshes that failed in this process.
+    pub failures: u64,
+    /// Why the last one failed; none when it did not.
+    pub error: Option<String>,
 }
 
 /// A node's part of [`Status`].
@@ -78,9 +93,18 @@ pub struct NodeStatus {
 impl AdminState {
     /// The state of a pipeline of this name. `metrics` must be those that the run counts in, in all its restarts.
     pub fn new(pipeline: impl Into<String>, metrics: Metrics) -> Self {
+        Self::with_refresh_failures(pipeline, metrics, RefreshFailures::default())
+    }
+
+    /// As [`AdminState::new`], for a run that tells which models it could not refresh.
+    pub fn with_refresh_failures(
+        pipeline: impl Into<String>,
+        metrics: Metrics,
+        refresh_failures: RefreshFailures,
+    ) -> Self {
         let health = Health::new(metrics.clone());
-        let (started, sources) = (Instant::now(), Mutex::default());
-        Self { shared: Arc::new(Shared { pipeline: pipeline.into(), metrics, health, started, sources }) }
+        let (pipeline, started, sources) = (pipeline.into(), Instant::now(), Mutex::default());
+        Self { shared: Arc::new(Shared { pipeline, metrics, health, started, sources, refresh_failures }) }
     }
 
     /// The health, for the daemon to keep.
@@ -95,8 +119,8 @@ impl AdminState {
 
     /// All numbers now.
     pub fn status(&self) -> Status {
-        let Shared { pipeline, metrics, health, started, sources } = self.shared.as_ref();
-        let (run, counts) = (metrics.run(), metrics.nodes());
+        let Shared { pipeline, metrics, health, started, sources, refresh_failures } = self.shared.as_ref();
+        let (run, counts, failing) = (metrics.run(), metrics.nodes(), refresh_failures.now());
         let source = |name: &String| {
             let counts = counts.get(name);
             SourceStatus {
@@ -115,6 +139,14 @@ impl AdminState {
             epochs_committed: run.epochs_committed.load(Ordering::Relaxed),
             commit_milliseconds: run.commit_millis.load(Ordering::Relaxed),
             snapshot_bytes: run.snapshot_bytes.load(Ordering::Relaxed),
+            refreshed: metrics
+                .refresh_failure_counts()
+                .into_iter()
+                .map(|(model, failures)| {
+                    let error = failing.get(&model).map(|f| f.error.clone());
+                    RefreshStatus { model, failures, error }
+                })
+                .collect(),
             sources: sources.lock().unwrap_or_else(PoisonError::into_inner).iter().map(source).collect(),
             nodes: counts
                 .iter()

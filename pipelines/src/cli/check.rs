@@ -8,8 +8,9 @@ use sluice_operators::sink::clickhouse::check as check_clickhouse;
 use sluice_operators::source::kafka::check_topic;
 
 use super::{Failure, Outcome, ProjectDir, opened, output, without_effect};
+use crate::admin::check_listen;
 use crate::compile::{How, Pipeline, clickhouse_config};
-use crate::lake::table_faults;
+use crate::lake::{data_test_faults, run_faults};
 use crate::project::SourceSettings;
 use crate::sources::{Sources, kafka_config};
 
@@ -28,6 +29,12 @@ pub async fn check(args: CheckArgs) -> Outcome {
     without_effect::warn(&pipeline.project);
     let mut faults: Vec<Error> = Vec::new();
     faults.extend(Sources::of(&pipeline.project).err());
+    let listen = pipeline.project.settings.admin.as_ref().map(|admin| check_listen(&admin.listen));
+    faults.extend(listen.and_then(Result::err));
+    match data_test_faults(&pipeline).await {
+        Ok(wrong) => faults.extend(wrong.iter().map(|fault| Error::config(fault.to_string()))),
+        Err(fault) => faults.push(fault),
+    }
     if !args.offline {
         check_topics(&pipeline, &mut faults).await;
         check_lake(&pipeline, &mut faults).await;
@@ -77,7 +84,7 @@ async fn check_topics(pipeline: &Pipeline, faults: &mut Vec<Error>) {
 
 async fn check_lake(pipeline: &Pipeline, faults: &mut Vec<Error>) {
     match opened::lake(pipeline) {
-        Ok(store) => faults.extend(table_faults(pipeline, &store).await),
+        Ok(store) => faults.extend(run_faults(pipeline, &store).await),
         Err(fault) => faults.push(fault),
     }
 }

@@ -6,7 +6,7 @@ use clap::Args;
 use sluice_engine::Error;
 
 use super::run::run_here;
-use super::watch::TOP_VAR;
+use super::watch::{AdminPort, TOP_VAR};
 use super::{Outcome, init, output};
 use crate::compile::{Pipeline, plan_project};
 use crate::daemon::RunOptions;
@@ -52,7 +52,8 @@ pub async fn demo(args: DemoArgs) -> Outcome {
     project.settings.clickhouse = None;
     let pipeline = std::sync::Arc::new(plan_project(project).await?);
     let question = first_question(&pipeline);
-    run_here(pipeline, RunOptions { until_idle: args.events.is_some(), ..RunOptions::default() }).await?;
+    let options = RunOptions { until_idle: args.events.is_some(), ..RunOptions::default() };
+    run_here(pipeline, options, AdminPort::Any).await?;
     let dir = args.dir.display();
     output::note(&format!("The tables are in {dir}/lake. Ask them:\n  sluice query --project {dir} \"{question}\""));
     Ok(())

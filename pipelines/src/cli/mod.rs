@@ -77,7 +77,8 @@ enum Verb {
     /// SQL over the tables.
     #[command(after_help = query::AFTER_HELP)]
     Query(query::QueryArgs),
-    /// The newest epoch, and how far each stream was read: `partition:offset` (or `file:byte`) of what comes next.
+    /// The newest epoch, how far each stream was read (`partition:offset` or `file:byte` of what comes next), and which
+    /// models could not be refreshed.
     Status(status::StatusArgs),
 }
 
@@ -121,7 +122,10 @@ pub fn commands() -> BTreeMap<String, BTreeSet<String>> {
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let command = Command::parse();
-    output::start_logging(command.verbose);
+    if let Err(e) = output::start_logging(command.verbose) {
+        output::error(&e.to_string());
+        return ExitCode::from(WRONG);
+    }
     let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("async").build();
     let runtime = match runtime {
         Ok(runtime) => runtime,

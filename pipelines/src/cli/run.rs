@@ -6,7 +6,7 @@ use std::time::Instant;
 use clap::Args;
 use sluice_engine::runtime::StopHandle;
 
-use super::watch::{self, Watch};
+use super::watch::{self, AdminPort, Watch};
 use super::{Outcome, ProjectDir, opened, output, test, without_effect};
 use crate::compile::Pipeline;
 use crate::daemon::{RunOptions, run_pipeline};
@@ -34,31 +34,26 @@ pub struct BuildArgs {
 pub async fn run(args: RunArgs) -> Outcome {
     let pipeline = opened::open(&args.project.project).await?;
     without_effect::warn(&pipeline.project);
-    run_here(pipeline, RunOptions { until_idle: args.until_idle, ..RunOptions::default() }).await
+    let options = RunOptions { until_idle: args.until_idle, ..RunOptions::default() };
+    run_here(pipeline, options, AdminPort::of_run(args.until_idle)).await
 }
 
 pub async fn build(args: BuildArgs) -> Outcome {
     let pipeline = opened::open(&args.project.project).await?;
     without_effect::warn(&pipeline.project);
-    run_here(pipeline.clone(), RunOptions { until_idle: true, ..RunOptions::default() }).await?;
+    let options = RunOptions { until_idle: true, ..RunOptions::default() };
+    run_here(pipeline.clone(), options, AdminPort::of_run(true)).await?;
     test::run_tests(&pipeline, args.select.as_deref()).await
 }
 
-/// Runs a pipeline in this process until it ends or a signal comes, and shows how it goes.
-pub async fn run_here(pipeline: Arc<Pipeline>, mut options: RunOptions) -> Outcome {
+/// Runs a pipeline in this process until it ends or a signal comes, and shows how it goes. `port` says what becomes of the
+/// HTTP server when its port is taken.
+pub async fn run_here(pipeline: Arc<Pipeline>, mut options: RunOptions, port: AdminPort) -> Outcome {
     let store = opened::lake(&pipeline)?;
     let started = Instant::now();
     stop_on_signals(options.stop.clone());
     let until_idle = options.until_idle;
-    options.health = match watch::admin(&pipeline, &options.metrics) {
-        Ok(health) => health,
-        // Who waits for the tables does not want to miss them because another run has the port.
-        Err(fault) if until_idle => {
-            output::warning(&format!("{fault}; this run goes on without it"));
-            options.health
-        }
-        Err(fault) => return Err(fault.into()),
-    };
+    options.health = watch::admin(&pipeline, &options, port)?;
     let watch = Watch::new(pipeline.clone(), store.clone(), options.metrics.clone());
     let shown = watch.show();
     let result = run_pipeline(pipeline, store, options, || {

@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use clap::Args;
-use sluice_engine::{Error, Result};
+use sluice_engine::{Error, ErrorKind, Result};
 use sluice_operators::source::simulator::{Faults, Options, Pace, Simulator, SimulatorError, Truth, files, kafka};
 
 use super::{Outcome, output};
@@ -90,7 +90,9 @@ pub async fn simulate(args: SimulateArgs) -> Outcome {
 }
 
 fn failed(e: SimulatorError) -> Error {
-    Error::config(e.to_string())
+    let wrong = if e.is_wrong_command() { ErrorKind::Config } else { ErrorKind::Transient };
+    let way_out = if matches!(e, SimulatorError::NoTopic { .. }) { " (--create-topics PARTITIONS)" } else { "" };
+    Error::new(wrong, format!("{e}{way_out}"))
 }
 
 /// Without an end and without a pace, a folder's disk is full within minutes.

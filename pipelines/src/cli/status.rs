@@ -1,12 +1,14 @@
-//! `sluice status`: what the newest manifest says.
+//! `sluice status`: what the newest manifest says, and which tables are older than it.
 
 use clap::Args;
 use sluice_engine::checkpoint::newest;
 
 use super::{Outcome, ProjectDir, opened, output};
+use crate::lake::{RefreshFailure, read_failures};
 use crate::node_names;
 
-/// The newest epoch, and how far each stream was read: `partition:offset` (or `file:byte`) of what comes next.
+/// The newest epoch, how far each stream was read (`partition:offset` or `file:byte` of what comes next), and which models
+/// could not be refreshed.
 #[derive(Debug, Args)]
 pub struct StatusArgs {
     #[command(flatten)]
@@ -31,6 +33,12 @@ pub async fn status(args: StatusArgs) -> Outcome {
     for (stream, position) in streams {
         let splits: Vec<String> = position.0.iter().map(|(split, p)| format!("{split}:{}", p.next)).collect();
         output::say(&format!("{stream:<40} {}", splits.join(" ")));
+    }
+    for (model, failure) in read_failures(&store, &pipeline.project.name).await? {
+        if pipeline.models.contains_key(&model) {
+            let RefreshFailure { epoch, error } = failure;
+            output::say(&format!("{model:<40} is old: its refresh at epoch {epoch} failed: {error}"));
+        }
     }
     Ok(())
 }

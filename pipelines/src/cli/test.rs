@@ -1,10 +1,7 @@
 //! `sluice test`: the project's unit tests, and its data tests over the tables.
 
 use clap::Args;
-use datafusion::arrow::array::AsArray;
-use datafusion::arrow::compute::cast;
-use datafusion::arrow::datatypes::{DataType, Int64Type};
-use sluice_engine::{Error, Result};
+use sluice_engine::Error;
 
 use super::{Failure, Outcome, ProjectDir, opened, output};
 use crate::compile::Pipeline;
@@ -73,7 +70,7 @@ async fn test_tables(pipeline: &Pipeline, picked: Option<&[&str]>) -> Outcome {
     };
     let (mut passed, mut warned, mut failed) = (0, 0, 0);
     for test in pipeline.project.tests.iter().filter(wanted) {
-        match failures(&context, test).await {
+        match lake::failing_rows(&context, test).await {
             Ok(0) => passed += 1,
             Ok(rows) if test.severity == Severity::Warn => {
                 warned += 1;
@@ -95,14 +92,4 @@ async fn test_tables(pipeline: &Pipeline, picked: Option<&[&str]>) -> Outcome {
     }
     output::say(&format!("data tests: {passed} passed, {warned} warned, {failed} failed"));
     if failed > 0 { Err(Failure::Told) } else { Ok(()) }
-}
-
-/// How many rows fail a test, by its `fail_calc`.
-async fn failures(context: &datafusion::prelude::SessionContext, test: &DataTest) -> Result<i64> {
-    let calc = if test.fail_calc.trim().is_empty() { "count(*)" } else { test.fail_calc.trim() };
-    let rows = lake::query(context, &format!("select {calc} as failures from ({}) as t", test.sql)).await?;
-    let value = rows.first().filter(|b| b.num_rows() > 0).map(|b| b.column(0).clone());
-    let Some(value) = value else { return Ok(0) };
-    let value = cast(&value, &DataType::Int64)?;
-    Ok(value.as_primitive::<Int64Type>().iter().next().flatten().unwrap_or(0))
 }

@@ -17,7 +17,7 @@ use tokio::task::JoinHandle;
 use super::output;
 use crate::admin::{AdminServer, AdminState};
 use crate::compile::Pipeline;
-use crate::daemon::{Health, HealthChange};
+use crate::daemon::{Health, HealthChange, RunOptions};
 use crate::lake;
 use crate::node_names;
 use crate::progress::{Meter, Output, Progress, Snapshot, SourceProgress, TableProgress, Top};
@@ -145,15 +145,48 @@ impl Watch {
     }
 }
 
+/// What becomes of the HTTP server when its port is taken.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum AdminPort {
+    /// The run does not begin: somebody relies on the address.
+    Needed,
+    /// The run goes on without a server: who waits for the tables does not want to miss them because another run has the
+    /// port.
+    Spare,
+    /// Any free port will do.
+    Any,
+}
+
+impl AdminPort {
+    /// As `run` and `build` want it.
+    pub fn of_run(until_idle: bool) -> Self {
+        if until_idle { AdminPort::Spare } else { AdminPort::Needed }
+    }
+}
+
 /// The daemon's HTTP server, if the project wants one; its health follows the daemon's.
 ///
 /// # Errors
-/// `Config` when the address cannot be had.
-pub fn admin(pipeline: &Pipeline, metrics: &Metrics) -> Result<Health> {
+/// `Config` when the address cannot be had, and is needed.
+pub fn admin(pipeline: &Pipeline, options: &RunOptions, port: AdminPort) -> Result<Health> {
     let Some(settings) = &pipeline.project.settings.admin else { return Ok(Health::default()) };
-    let state = AdminState::new(&pipeline.project.name, metrics.clone());
+    let failures = options.refresh_failures.clone();
+    let state = AdminState::with_refresh_failures(&pipeline.project.name, options.metrics.clone(), failures);
     state.set_sources(pipeline.streams.iter().map(node_names::stream_source).collect());
-    let server = AdminServer::bind(&settings.listen, state.clone())?;
+    let server = match (AdminServer::bind(&settings.listen, state.clone()), port) {
+        (Ok(server), _) => server,
+        (Err(fault), AdminPort::Any) => {
+            let host = settings.listen.rsplit_once(':').map_or("127.0.0.1", |(host, _)| host);
+            let server = AdminServer::bind(&format!("{host}:0"), state.clone())?;
+            output::warning(&format!("{fault}; this one is on {}", server.local_addr()));
+            server
+        }
+        (Err(fault), AdminPort::Spare) => {
+            output::warning(&format!("{fault}; this run goes on without it"));
+            return Ok(Health::default());
+        }
+        (Err(fault), AdminPort::Needed) => return Err(fault),
+    };
     tracing::info!("health, readiness and metrics on http://{}", server.local_addr());
     tokio::spawn(async move {
         if let Err(e) = server.serve(std::future::pending()).await {

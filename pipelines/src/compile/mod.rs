@@ -4,7 +4,9 @@ mod graph;
 mod placed;
 mod plan;
 mod streams;
+mod tables;
 
-pub use graph::{GraphContext, build_graph, clickhouse_config};
+pub use graph::{GivenSource, GraphContext, build_graph, clickhouse_config, model_graph};
+pub(crate) use placed::placed;
 pub use plan::{How, ModelPlan, Pipeline, plan_project};
 pub use streams::{SeedTable, Stream};

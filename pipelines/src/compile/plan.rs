@@ -210,7 +210,7 @@ async fn plan_model(
         way_out: way_out.into(),
     };
     let planned = plan_query(&known.context, &model.sql).await.map_err(|e| {
-        let (what, line) = placed(&model.raw_sql, &model.sql, &e.message);
+        let (what, line) = placed(&model.raw_sql, &model.sql, &e);
         ProjectError { file: model.path.clone(), line, what, way_out: "correct the model's SQL".into() }
     })?;
     let schema = planned.schema.clone();

@@ -1,19 +1,22 @@
-//! Whether the tables that are in the lake fit the project.
+//! Whether a run would go on from what is in the lake.
 
-use datafusion::arrow::datatypes::SchemaRef;
-use sluice_engine::{Error, ErrorKind};
-use sluice_operators::decode::json::rejects_schema;
-use sluice_operators::sink::delta::{DeltaConfig, WriteMode, check_table};
-use sluice_operators::store::{OWN_FOLDER, Store};
+use sluice_engine::checkpoint::newest;
+use sluice_engine::runtime::check_same_graph;
+use sluice_engine::{Error, ErrorKind, Result};
+use sluice_operators::sink::delta::check_table;
+use sluice_operators::store::Store;
 
-use crate::compile::Pipeline;
-use crate::sql::op::Retractions;
+use crate::compile::{GraphContext, Pipeline, build_graph};
 
-/// The faults of the tables that are there: what a run would refuse. Stops at the first that says that the lake is away, as
-/// all others would say the same.
-pub async fn table_faults(pipeline: &Pipeline, store: &Store) -> Vec<Error> {
+/// What a run would refuse: a project that makes other rows than those that are there, or else tables that do not fit.
+/// Stops at the first that says that the lake is away, as all others would say the same.
+pub async fn run_faults(pipeline: &Pipeline, store: &Store) -> Vec<Error> {
+    // A run looks at this first; tables that do not fit a changed project are the same fault.
+    if let Err(fault) = same_project(pipeline, store).await {
+        return vec![fault];
+    }
     let mut faults = Vec::new();
-    for table in tables(pipeline, store) {
+    for table in pipeline.delta_tables(store) {
         if let Err(fault) = check_table(&table).await {
             let away = fault.kind() == ErrorKind::Transient;
             faults.push(fault);
@@ -25,20 +28,10 @@ pub async fn table_faults(pipeline: &Pipeline, store: &Store) -> Vec<Error> {
     faults
 }
 
-/// All tables, as far as their form goes.
-fn tables(pipeline: &Pipeline, store: &Store) -> Vec<DeltaConfig> {
-    let table = |path: &str, schema: SchemaRef, mode: WriteMode| {
-        DeltaConfig::new(store.clone(), path, format!("{}/check", pipeline.project.name), schema, mode)
-    };
-    let streams = pipeline
-        .streams
-        .iter()
-        .map(|s| table(&s.path, s.schema.clone(), WriteMode::Append).partitioned_by(&s.partition_by));
-    let seeds = pipeline.seeds.iter().map(|s| table(&s.path, s.rows.schema(), WriteMode::Append));
-    let models = pipeline.models.values().map(|m| {
-        let mode = if m.retractions == Retractions::None { WriteMode::Append } else { WriteMode::Changes };
-        table(&m.path, m.schema.clone(), mode).partitioned_by(&m.partition_by).keyed_by(&m.key)
-    });
-    let rejects = table(&format!("{OWN_FOLDER}/rejects"), rejects_schema(), WriteMode::Append);
-    streams.chain(seeds).chain(models).chain([rejects]).collect()
+/// Whether the project is still the one of the newest manifest.
+async fn same_project(pipeline: &Pipeline, store: &Store) -> Result<()> {
+    let Some(manifest) = newest(store, &pipeline.project.name).await? else { return Ok(()) };
+    let runtime = tokio::runtime::Handle::current();
+    let context = GraphContext { store: store.clone(), generation: manifest.generation, runtime };
+    check_same_graph(&build_graph(pipeline, &context)?, &manifest)
 }

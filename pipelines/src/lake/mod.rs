@@ -1,10 +1,14 @@
 //! The lake's tables as SQL sees them: for queries, refreshes, tests and the audit.
 
 mod check;
+mod data_tests;
+mod failures;
 mod refresh;
 mod session;
 pub mod settled;
 
-pub use check::table_faults;
-pub use refresh::{OnCommitted, OnStarted, Refresher};
-pub use session::{Rows, batch_query, lake_session, query, query_rows};
+pub use check::run_faults;
+pub use data_tests::{data_test_faults, failing_rows};
+pub use failures::{RefreshFailure, RefreshFailures, read_failures};
+pub use refresh::{Listeners, OnCommitted, OnStarted, Refresher};
+pub use session::{Rows, batch_query, empty_session, lake_session, query, query_rows};

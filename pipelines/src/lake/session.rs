@@ -12,6 +12,7 @@ use datafusion::execution::SendableRecordBatchStream;
 use datafusion::prelude::{DataFrame, SessionContext};
 use futures::TryStreamExt;
 use sluice_engine::{Error, Result};
+use sluice_operators::decode::json::rejects_schema;
 use sluice_operators::store::{OWN_FOLDER, Store, open_table, provider};
 
 use crate::compile::Pipeline;
@@ -27,46 +28,60 @@ const OWN_LAYER: &str = "sluice";
 /// # Errors
 /// Those of the lake.
 pub async fn lake_session(pipeline: &Pipeline, store: &Store) -> Result<SessionContext> {
-    let layers = pipeline.layers();
-    let context = spark_session(layers.iter().map(String::as_str).chain([OWN_LAYER]));
-    for (table, path) in pipeline.tables() {
-        let known = known_schema(pipeline, &table);
-        add_table(&context, store, &table, &path, known).await?;
+    let context = session(pipeline);
+    for table in tables(pipeline) {
+        let found: Arc<dyn TableProvider> = if open_table(store, &table.path).await?.is_some() {
+            let provider = provider(store, &table.path).await?;
+            lower_case_view(&context, provider).map_err(|e| not_registered(&table.name, &e))?
+        } else {
+            Arc::new(EmptyTable::new(lower_case(&table.schema)))
+        };
+        register(&context, &table.name, found)?;
     }
-    let rejects = format!("{OWN_FOLDER}/rejects");
-    let schema = sluice_operators::decode::json::rejects_schema();
-    add_table(&context, store, &format!("{OWN_LAYER}.rejects"), &rejects, Some(schema)).await?;
     Ok(context)
 }
 
-fn known_schema(pipeline: &Pipeline, table: &str) -> Option<SchemaRef> {
-    let streams = pipeline.streams.iter().filter(|s| s.table == table).map(|s| s.schema.clone());
-    let models = pipeline.models.values().filter(|m| m.table == table).map(|m| m.schema.clone());
-    let seeds = pipeline.seeds.iter().filter(|s| s.table == table).map(|s| s.rows.schema());
-    streams.chain(models).chain(seeds).next()
+/// A session that knows the same tables, all without rows: to plan queries without a lake.
+///
+/// # Errors
+/// `Bug` when a table cannot be registered.
+pub fn empty_session(pipeline: &Pipeline) -> Result<SessionContext> {
+    let context = session(pipeline);
+    for table in tables(pipeline) {
+        register(&context, &table.name, Arc::new(EmptyTable::new(lower_case(&table.schema))))?;
+    }
+    Ok(context)
 }
 
-async fn add_table(
-    context: &SessionContext,
-    store: &Store,
-    table: &str,
-    path: &str,
-    known: Option<SchemaRef>,
-) -> Result<()> {
-    let failed = |e: datafusion::error::DataFusionError| {
-        Error::bug(format!("table {table} could not be registered: {}", plain(&e)))
-    };
-    let found: Arc<dyn TableProvider> = if open_table(store, path).await?.is_some() {
-        lower_case_view(context, provider(store, path).await?).map_err(failed)?
-    } else {
-        match known {
-            Some(schema) => Arc::new(EmptyTable::new(lower_case(&schema))),
-            None => return Ok(()),
-        }
-    };
+fn session(pipeline: &Pipeline) -> SessionContext {
+    let layers = pipeline.layers();
+    spark_session(layers.iter().map(String::as_str).chain([OWN_LAYER]))
+}
+
+/// A table that SQL may name: its name, folder and columns.
+struct Known {
+    name: String,
+    path: String,
+    schema: SchemaRef,
+}
+
+fn tables(pipeline: &Pipeline) -> Vec<Known> {
+    let known = |name: &str, path: &str, schema: SchemaRef| Known { name: name.into(), path: path.into(), schema };
+    let streams = pipeline.streams.iter().map(|s| known(&s.table, &s.path, s.schema.clone()));
+    let seeds = pipeline.seeds.iter().map(|s| known(&s.table, &s.path, s.rows.schema()));
+    let models = pipeline.models.values().map(|m| known(&m.table, &m.path, m.schema.clone()));
+    let rejects = known(&format!("{OWN_LAYER}.rejects"), &format!("{OWN_FOLDER}/rejects"), rejects_schema());
+    streams.chain(seeds).chain(models).chain([rejects]).collect()
+}
+
+fn register(context: &SessionContext, table: &str, found: Arc<dyn TableProvider>) -> Result<()> {
     let (layer, name) = table.split_once('.').unwrap_or(("default", table));
-    context.register_table(TableReference::partial(layer, name), found).map_err(failed)?;
-    Ok(())
+    let registered = context.register_table(TableReference::partial(layer, name), found);
+    registered.map(|_| ()).map_err(|e| not_registered(table, &e))
+}
+
+fn not_registered(table: &str, e: &datafusion::error::DataFusionError) -> Error {
+    Error::bug(format!("table {table} could not be registered: {}", plain(e)))
 }
 
 /// The table with lower-case column names: Spark does not tell names apart by case.
@@ -80,7 +95,15 @@ fn lower_case_view(
     Ok(frame.select(columns.collect::<Vec<_>>())?.into_view())
 }
 
+/// A query that fails because the lake is away may be tried again; otherwise it is the query and its rows.
 fn sql_failed(e: &datafusion::error::DataFusionError) -> Error {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(e);
+    while let Some(c) = cause {
+        if c.is::<datafusion::object_store::Error>() || c.is::<std::io::Error>() {
+            return Error::transient(format!("the tables could not be read: {}", plain(e)));
+        }
+        cause = c.source();
+    }
     Error::data(plain(e))
 }
 
@@ -99,7 +122,7 @@ impl Rows {
     /// The next rows; none at the end.
     ///
     /// # Errors
-    /// `Data` when the query fails on its way.
+    /// `Data` when the query fails on its way, `Transient` when the lake is away.
     pub async fn next(&mut self) -> Result<Option<RecordBatch>> {
         let Some(batch) = self.stream.try_next().await.map_err(|e| sql_failed(&e))? else { return Ok(None) };
         let columns = batch.columns().iter().zip(self.schema.fields()).map(|(c, f)| cast(c, f.data_type()));

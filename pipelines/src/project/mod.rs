@@ -29,6 +29,7 @@ mod yaml;
 pub use error::{ProjectError, ProjectErrors};
 pub use files::{Embedded, Files, Folder};
 pub use load::Project;
+pub use nearest::nearest;
 pub use node::{
     Column, DataTest, Materialized, Model, NodeRef, Origin, PartitionBy, Severity, SourceColumn, SourceTable,
     StreamMeta,

@@ -4,7 +4,7 @@
 const DISTANCE_MAX_PERCENT: usize = 45;
 
 /// Gives the known name nearest to `wrong`, if one is near enough.
-pub(super) fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+pub fn nearest<'a>(wrong: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
     let folded = wrong.to_lowercase();
     let longer = |name: &str| name.chars().count().max(folded.chars().count());
     known

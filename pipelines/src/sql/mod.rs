@@ -9,6 +9,7 @@ pub mod functions;
 pub mod lower;
 pub mod model;
 pub mod op;
+mod place;
 pub mod rewrite;
 pub mod session;
 pub mod times;
@@ -17,6 +18,7 @@ pub mod types;
 pub use lower::Unsupported;
 pub use model::{PlannedModel, SqlError, plan_query};
 pub use op::Op;
+pub(crate) use place::names_in;
 
 #[cfg(test)]
 mod tests;

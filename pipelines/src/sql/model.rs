@@ -12,6 +12,7 @@ use datafusion::sql::sqlparser::ast::{Query, SelectItem, SetExpr, Statement};
 use datafusion::sql::sqlparser::dialect::SparkSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
+use super::place::line_of_fault;
 use super::rewrite::spark_to_datafusion;
 use super::types::stored;
 
@@ -19,13 +20,15 @@ use super::types::stored;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{message}")]
 pub struct SqlError {
-    /// What is wrong, and where (line and column are of the rendered SQL).
+    /// What is wrong; the parser's says where (line and column are of the rendered SQL).
     pub message: String,
+    /// The line of the rendered SQL, from 1, of what the planner refuses, where it can be found.
+    pub line: Option<usize>,
 }
 
 impl SqlError {
     fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into() }
+        Self { message: message.into(), line: None }
     }
 }
 
@@ -46,7 +49,18 @@ pub struct PlannedModel {
 /// # Errors
 /// [`SqlError`] with the parser's or the planner's words.
 pub async fn plan_query(context: &SessionContext, sql: &str) -> Result<PlannedModel, SqlError> {
-    let mut query = parse(sql)?;
+    let query = parse(sql)?;
+    match plan_parsed(context, query.clone()).await {
+        Ok(planned) => Ok(planned),
+        Err(error) => {
+            let line = line_of_fault(context, &query, &error.message).await;
+            Err(SqlError { line, ..error })
+        }
+    }
+}
+
+/// Plans a query that was parsed.
+pub(super) async fn plan_parsed(context: &SessionContext, mut query: Box<Query>) -> Result<PlannedModel, SqlError> {
     let written = written_names(&query);
     spark_to_datafusion(&mut query).map_err(SqlError::new)?;
     let statement = DataFusionStatement::Statement(Box::new(Statement::Query(query)));

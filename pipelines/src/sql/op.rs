@@ -170,6 +170,12 @@ impl Op {
         }
     }
 
+    /// True when a row for which an expression failed may be taken back: of a map whose input takes rows back.
+    pub fn rejects_taken_back(&self) -> bool {
+        let own = matches!(self, Op::Map { input, .. } if !input.append_only());
+        own || self.inputs().into_iter().any(Op::rejects_taken_back)
+    }
+
     /// How often rows are taken back.
     pub fn retractions(&self, of_table: &dyn Fn(&str) -> Retractions) -> Retractions {
         if self.append_only() {

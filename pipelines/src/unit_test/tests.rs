@@ -2,17 +2,19 @@
 
 use std::path::Path;
 
+use datafusion::arrow::array::{ArrayRef, Float64Array, Int64Array, StringArray};
+use datafusion::arrow::datatypes::Schema;
 use expect_test::{Expect, expect};
 
-use super::run_unit_test;
-use crate::compile::{Pipeline, plan_project};
-use crate::project::Project;
+use super::*;
+use crate::compile::plan_project;
+use crate::project::{Embedded, Project};
 
 const SOURCES: &str = "sources:\n  - name: shop\n    schema: bronze\n    tables:\n      - name: orders\n        meta: { stream: { topic: orders } }\n        columns:\n          - { name: orderId, data_type: bigint }\n          - { name: amount, data_type: double }\n          - { name: tags, data_type: array<string> }\n          - { name: at, data_type: timestamp }\n";
 const MODEL: &str = "select orderId, sum(amount) as spent, max(at) as latest, max(k.label) as label\nfrom {{ source('shop', 'orders') }} o left join {{ ref('kinds') }} k on k.kind = size(o.tags)\ngroup by orderId";
 
 fn block<T>(f: impl Future<Output = T>) -> T {
-    tokio::runtime::Builder::new_current_thread().build().expect("a runtime").block_on(f)
+    tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime").block_on(f)
 }
 
 fn planned(folder: &Path) -> Pipeline {
@@ -93,6 +95,89 @@ fn expects_nothing() {
     );
     let none = "    given:\n      - input: source('shop', 'orders')\n        rows: []\n    expect: { rows: [] }\n";
     check(none, expect!["passed"]);
+}
+
+/// A model with operators runs through them too: its rows are those of the batch, each row of the input an epoch of its own,
+/// and rows for which an expression fails are told. A model that is refreshed has none.
+#[test]
+fn through_the_operators() {
+    let test = "unit_tests:
+  - name: t
+    model: MODEL
+    given:
+      - input: source('shop', 'orders')
+        rows: [ { orderId: 1, amount: 2 }, { orderId: 2, amount: 4 }, { orderId: 1, amount: 8 } ]
+    expect: { rows: [] }
+";
+    let streamed = |model: &'static str, sql: &'static str| {
+        let test = test.replace("MODEL", model);
+        let files = [
+            ("dbt_project.yml", "name: shop\nversion: '1.0'\nmodels: { +schema: gold }\n"),
+            ("sluice.yml", "version: 1\nsources: { shop: { files: { path: ./events } } }\nlake: ./lake\n"),
+            ("models/sources.yml", SOURCES),
+            (if model == "sums" { "models/sums.sql" } else { "models/ranks.sql" }, sql),
+            ("models/unit.yml", &test),
+        ];
+        let project = Project::load_files(&Embedded(&files), |_| None).unwrap_or_else(|faults| panic!("{faults}"));
+        let pipeline = block(plan_project(project)).unwrap_or_else(|faults| panic!("{faults}"));
+        let test = &pipeline.project.unit_tests[0];
+        let found = block(async { streamed(&pipeline, test, tables(&pipeline, test).await?).await });
+        found.unwrap_or_else(|error| panic!("{error}"))
+    };
+    let sums =
+        "select orderId, sum(amount) as spent, timestamp_millis(cast(sum(amount) as bigint) * 9000000000000000) as at
+        from {{ source('shop', 'orders') }} group by orderId";
+    let found = streamed("sums", sums).expect("it has operators");
+    assert_eq!(found.rows.num_rows(), 0, "no sum has a time");
+    assert!(found.rejected.len() == 2 && found.rejected[0].contains("overflows"), "{:?}", found.rejected);
+    let sums = "select orderId, sum(amount) as spent from {{ source('shop', 'orders') }} group by orderId";
+    let found = streamed("sums", sums).expect("it has operators");
+    let batch = RecordBatch::try_from_iter([
+        ("orderId", Arc::new(Int64Array::from(vec![2, 1])) as ArrayRef),
+        ("spent", Arc::new(Float64Array::from(vec![4.0, 10.0]))),
+    ]);
+    let batch = batch.expect("two columns");
+    assert_eq!(apart(&batch, std::slice::from_ref(&batch), &found).expect("comparable"), None);
+    let ranks = "select orderId, rank() over (order by amount) as place from {{ source('shop', 'orders') }}";
+    assert!(streamed("ranks", ranks).is_none(), "it is refreshed");
+}
+
+/// Rows that only the batch or only the stream gives are a failure that names both, also when the batch passes; columns
+/// that nobody expects do not count.
+#[test]
+fn batch_and_stream_differ() {
+    let rows = |ids: Vec<i64>, labels: Vec<&str>| {
+        let columns: [(&str, ArrayRef); 2] =
+            [("id", Arc::new(Int64Array::from(ids))), ("label", Arc::new(StringArray::from(labels)))];
+        RecordBatch::try_from_iter(columns).expect("two columns")
+    };
+    let batch = rows(vec![1, 2], vec!["a", "b"]);
+    let ids = batch.project(&[0]).expect("the first column");
+    let streamed = |rows: RecordBatch, rejected: &[&str]| Streamed {
+        schema: rows.schema(),
+        rows,
+        rejected: rejected.iter().map(|r| (*r).to_owned()).collect(),
+    };
+    let same = streamed(rows(vec![2, 1], vec!["b", "x"]), &[]);
+    assert_eq!(apart(&ids, std::slice::from_ref(&batch), &same).expect("comparable"), None);
+    let other = streamed(rows(vec![2, 3], vec!["b", "a"]), &["it overflows"]);
+    let found = apart(&ids, std::slice::from_ref(&batch), &other).expect("comparable");
+    expect![[r#"
+        as a batch it passes
+        but as a stream it gives other rows (-: the batch's, +: the stream's): rows missing (-): 1, not expected (+): 1
+            id
+          - 1
+          + 3
+        rejected: it overflows"#]]
+    .assert_eq(&told(None, found.clone()).unwrap_or_default());
+    let both = told(Some("rows missing (-): 1".into()), found).unwrap_or_default();
+    assert!(
+        both.starts_with("as a batch it fails, rows missing (-): 1\nbut as a stream it gives other rows"),
+        "{both}"
+    );
+    let nothing = RecordBatch::new_empty(Arc::new(Schema::empty()));
+    let found = apart(&nothing, &[], &streamed(batch, &[])).expect("comparable").unwrap_or_default();
+    assert!(found.starts_with("rows missing (-): 0, not expected (+): 2"), "{found}");
 }
 
 /// What is wrong with a test is an error that names the input and the column.

@@ -43,6 +43,10 @@ fn wrong_command() {
     let nowhere = tempfile::tempdir().unwrap().path().join("events").display().to_string();
     ends_with(2, &["simulate", "--to", &nowhere], &["would fill the disk", "give --events"]);
     assert!(!std::path::Path::new(&nowhere).exists(), "nothing was written");
+    let file = tempfile::NamedTempFile::new().unwrap().into_temp_path();
+    let below = file.join("events").display().to_string();
+    ends_with(2, &["simulate", "--to", &below, "--events", "10"], &["error: cannot write", &below]);
+    ends_with(2, &["simulate", "--to", &nowhere, "--events", "10", "--late", "7"], &["faults.late", "from 0 to 1"]);
     ends_with(0, &["--help"], &["Exit status: 0 done, 1 the work failed, 2 the command or the project is wrong"]);
     ends_with(0, &["--version"], &["sluice "]);
 }
@@ -67,6 +71,13 @@ fn wrong_or_away() {
     let shop = shop.orders("").lake(&format!("hdfs://{name_node}/lake"));
     ends_with(1, &["status", "--project", &shop.dir()], &["error: ", &name_node, "nothing listens there"]);
     let brokers = nobody();
+    let to = format!("kafka://{brokers}");
+    ends_with(1, &["simulate", "--to", &to, "--events", "10"], &["error: kafka at ", &brokers, "is it running there?"]);
+    let full = tempfile::tempdir().unwrap();
+    // Everything that is written there meets a full disk.
+    std::os::unix::fs::symlink("/dev/full", full.path().join("page_view_events.jsonl")).unwrap();
+    let full = full.path().display().to_string();
+    ends_with(1, &["simulate", "--to", &full, "--events", "10"], &["error: cannot write", "No space left"]);
     let shop = Shop::new().kafka(&brokers, "orders");
     ends_with(1, &["check", "--project", &shop.dir()], &["error: kafka brokers ", &brokers, "check that they run"]);
     ends_with(0, &["check", "--offline", "--project", &shop.dir()], &["ok: 1 streams", "1 models"]);

@@ -47,23 +47,50 @@ fn cycle() {
     says(&faults, &["models/a.sql:1: ", "cycle", "a -> b -> a", "remove one of these refs"]);
 }
 
-/// An unknown column is named, with those that there are.
+/// An unknown column has its line, with the columns that there are: that of the place where it is not known, also when
+/// another query in the file knows it, and the first when it is wrong twice.
 #[test]
 fn unknown_column() {
     let faults = with_model(&SPEND.replace("sum(amount)", "sum(amout)"));
-    says(&faults, &["models/spend.sql", "amout", "amount"]);
+    says(&faults, &["models/spend.sql:2: ", "amout", "amount"]);
+    let inner = "with o as (\n  select id as amount_id, amount\n  from {{ source('shop', 'orders') }}\n)\nselect\n  ";
+    says(&with_model(&format!("{inner}amount_id,\n  id\nfrom o")), &["models/spend.sql:7: ", "id"]);
+    says(&with_model(&format!("{inner}idd\nfrom o\ngroup by idd")), &["models/spend.sql:6: ", "idd"]);
 }
 
-/// An unknown function is named.
+/// An unknown column in a line that a template made has the line of the file in which it is written.
+#[test]
+fn unknown_column_after_a_template() {
+    let sql = "{% set f = 'sum' %}\n-- no amout here\nselect id,\n  {{ f }}(amout) as spent\nfrom {{ source('shop', 'orders') }}\ngroup by id";
+    says(&with_model(sql), &["models/spend.sql:4: ", "amout"]);
+}
+
+/// An unknown function has its line, with the one that may be meant.
 #[test]
 fn unknown_function() {
-    says(&with_model(&SPEND.replace("sum(amount)", "summ(amount)")), &["models/spend.sql", "summ"]);
+    let sql = SPEND.replace("sum(amount)", "\n  summ(amount)");
+    says(&with_model(&sql), &["models/spend.sql:3: ", "summ", "sum"]);
 }
 
-/// A table that is written without ref or source is named.
+/// A comparison of what cannot be compared has its line, though the message has no name: in a filter, in a column and in
+/// a join.
+#[test]
+fn wrong_type_in_a_comparison() {
+    let from = "from {{ source('shop', 'orders') }} o";
+    let filter = format!("select id,\n  note\n{from}\nwhere id > 1\n  and amount > date '2024-01-01'\n");
+    says(&with_model(&filter), &["models/spend.sql:5: ", "Float64", "Date32"]);
+    let column = format!("select id,\n  amount,\n  amount >= date '2024-01-01' as late\n{from}\n");
+    says(&with_model(&column), &["models/spend.sql:3: ", "Float64", "Date32"]);
+    let join = format!(
+        "select o.id\n{from}\njoin {{{{ source('shop', 'orders') }}}} p\n  on o.id = p.id\n  and o.amount = date '2024-01-01'\n"
+    );
+    says(&with_model(&join), &["models/spend.sql:5: ", "Float64", "Date32"]);
+}
+
+/// A table that is written without ref or source has its line.
 #[test]
 fn unknown_table() {
-    says(&with_model("select * from orderz"), &["models/spend.sql", "orderz"]);
+    says(&with_model("select *\nfrom orderz"), &["models/spend.sql:2: ", "orderz"]);
 }
 
 /// What reads a faulty model adds nothing: one fault, one line.

@@ -3,6 +3,7 @@
 use std::fs::OpenOptions;
 use std::io::{Read, Write};
 use std::net::TcpListener;
+use std::process::{Command, Stdio};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -241,5 +242,60 @@ fn second_daemon() -> anyhow::Result<()> {
     shop.run()?;
     let ids: Vec<_> = shop.rows("bronze/orders", &["id"]).iter().map(|r| r["id"].as_i64()).collect();
     assert_eq!(ids, [Some(1), Some(2), Some(3)]);
+    Ok(())
+}
+
+/// A login in ClickHouse's address works as the one beside it does, and no password is shown anywhere: not by `check`, not in
+/// an error, not in the whole log.
+#[test]
+fn a_login_in_the_address_of_clickhouse() -> anyhow::Result<()> {
+    let clickhouse = ClickHouse::shared()?;
+    let host = clickhouse.url().trim_start_matches("http://").to_owned();
+    let shop = |login: &str, database: &str| {
+        Shop::new().orders(ORDER).clickhouse(&format!("url: \"http://{login}@{host}\", database: {database}"))
+    };
+    let right = shop(&format!("{}:{}", clickhouse.user(), clickhouse.password()), "bad_login");
+    let run = |verb: &[&str], shop: &Shop| -> anyhow::Result<(Option<i32>, String)> {
+        let mut command = Command::new(sluice_tests::sluice_binary()?);
+        command.args(verb).args(["--project", &shop.dir()]).env("SLUICE_LOG", "trace").stdin(Stdio::null());
+        let output = command.output()?;
+        Ok((output.status.code(), String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned()))
+    };
+    for verb in [&["check"][..], &["run", "--until-idle"], &["check"], &["plan"]] {
+        let (code, said) = run(verb, &right)?;
+        assert_eq!(code, Some(0), "{verb:?}: {said}");
+        assert!(!said.contains(clickhouse.password()), "{verb:?} shows the password");
+    }
+    assert_eq!(clickhouse.query("SELECT id, spent FROM bad_login.spend")?, "1\t2.5\n");
+    let wrong = shop("etl:hush-hush", "bad_login");
+    for verb in [&["check"][..], &["run", "--until-idle"]] {
+        let (code, said) = run(verb, &wrong)?;
+        assert_eq!(code, Some(2), "{verb:?}: {said}");
+        assert!(said.contains("does not let user \"etl\" in") && !said.contains("hush-hush"), "{verb:?}");
+    }
+    Ok(())
+}
+
+/// What this build cannot speak is a fault of the project, with its line and without the password; a Kafka password is in no
+/// error and no log either.
+#[test]
+fn secrets_in_what_is_refused() -> anyhow::Result<()> {
+    let shop = |url: &str| Shop::new().orders(ORDER).clickhouse(&format!("url: \"{url}\", database: x"));
+    let faults = shop("https://etl:hush-hush@db:8443").faults();
+    says(&faults, &["sluice.yml:5: clickhouse.url is https, which this build cannot speak", "put a TLS proxy"]);
+    assert!(!faults.contains("hush-hush"), "{faults}");
+    let faults = shop("http://db:8123/?user=etl&password=hush-hush").faults();
+    says(&faults, &["sluice.yml:5: clickhouse.url has parameters", "clickhouse.password"]);
+    assert!(!faults.contains("hush-hush"), "{faults}");
+    let options =
+        "security.protocol: sasl_plaintext, sasl.mechanism: PLAIN, sasl.username: u, sasl.password: hush-hush";
+    let brokers = Kafka::shared()?.brokers();
+    let shop = Shop::new().source(&format!("kafka: {{ brokers: \"{brokers}\", options: {{ {options} }} }}"));
+    let mut command = Command::new(sluice_tests::sluice_binary()?);
+    command.args(["check", "--project", &shop.dir()]).env("SLUICE_LOG", "trace").stdin(Stdio::null());
+    let output = command.output()?;
+    let said = String::from_utf8_lossy(&[output.stdout, output.stderr].concat()).into_owned();
+    assert!(output.status.code() != Some(0) && said.contains("kafka brokers"), "{said}");
+    assert!(!said.contains("hush-hush"), "the log shows the password");
     Ok(())
 }

@@ -14,6 +14,10 @@ use super::schema::{SchemaChange, compare};
 
 /// Tries to make a table, or to add columns to it, before giving up.
 const CREATE_TRIES_MAX: u32 = 4;
+/// How a table is made anew. To move it away alone would lose its rows: the epochs that are committed do not come again.
+const ANEW: &str = "To make all tables anew from what the sources still hold, name another folder as `lake`, or delete \
+     everything in this one (the tables and _sluice). Only a table that is refreshed by full queries, or that no run of \
+     this pipeline has written, may be moved away alone";
 /// Table features that need nothing of a writer like this one.
 const FEATURES_KNOWN: [&str; 3] = ["appendOnly", "invariants", "timestampNtz"];
 
@@ -140,7 +144,7 @@ impl DeltaCommitter {
             Some(epoch) if i64::try_from(epoch).is_ok_and(|e| e >= committed) => Ok(()),
             _ => Err(Error::config(format!(
                 "the table holds epoch {committed} of \"{}\", but the newest manifest {}; \
-                 restore the pipeline's manifests (`_sluice` in the lake), or delete the table so that it is made anew",
+                 restore the pipeline's manifests (`_sluice` in the lake). {ANEW}",
                 self.config.app_id,
                 last.map_or("is missing".to_string(), |e| format!("is of epoch {e}")),
             ))),
@@ -154,8 +158,8 @@ fn table_schema(state: &LogState) -> Result<StructType> {
 
 fn misfit(lines: &[String]) -> Error {
     Error::config(format!(
-        "the table that is there does not fit the model: {}; change the model back, or move the table away so that it is \
-         made anew (new columns may be added at the end)",
+        "the table that is there does not fit the model: {}; change the model back (new columns may be added at the end). \
+         {ANEW}",
         lines.join("; ")
     ))
 }
@@ -191,7 +195,7 @@ fn check_features(state: &LogState, mode: WriteMode) -> Result<()> {
     if !unknown.is_empty() {
         return Err(Error::config(format!(
             "the table uses what this program does not write ({}); drop those features (`ALTER TABLE ... DROP FEATURE`), \
-             or move the table away so that it is made anew",
+             or change the model's name. {ANEW}",
             unknown.join(", ")
         )));
     }

@@ -1,6 +1,7 @@
 //! What a person says about a Kafka topic to read.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use serde::Deserialize;
 
@@ -32,8 +33,8 @@ pub struct KafkaConfig {
     pub metadata_refresh_s: u64,
 }
 
-/// How to reach a Kafka cluster.
-#[derive(Debug, Clone, Deserialize)]
+/// How to reach a Kafka cluster. Shown without the options' values: some are passwords.
+#[derive(Clone, Deserialize)]
 pub struct KafkaConnection {
     /// `host:port`, several separated by commas.
     pub brokers: String,
@@ -67,6 +68,17 @@ pub enum LostOffsets {
     Fail,
     /// Go on from the earliest record there is, and count what is missing.
     Earliest,
+}
+
+impl fmt::Debug for KafkaConnection {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let options: Vec<&String> = self.options.keys().collect();
+        f.debug_struct("KafkaConnection")
+            .field("brokers", &self.brokers)
+            .field("options", &options)
+            .field("settings", &self.settings)
+            .finish()
+    }
 }
 
 impl KafkaConnection {

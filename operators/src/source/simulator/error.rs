@@ -32,6 +32,14 @@ pub enum SimulatorError {
         /// What the operating system said.
         source: std::io::Error,
     },
+    /// A topic is missing.
+    #[error("kafka at {brokers}: topic \"{topic}\" does not exist; create it, or ask for topics to be created")]
+    NoTopic {
+        /// The brokers, as they were given.
+        brokers: String,
+        /// The topic.
+        topic: &'static str,
+    },
     /// Kafka refused the work, or did not answer in time.
     #[error("kafka at {brokers}: {problem}")]
     Kafka {
@@ -43,6 +51,22 @@ pub enum SimulatorError {
 }
 
 impl SimulatorError {
+    /// True when another command would do it: what was asked for is wrong, and not what it met.
+    pub fn is_wrong_command(&self) -> bool {
+        use std::io::ErrorKind::{
+            AlreadyExists, InvalidInput, NotADirectory, NotFound, PermissionDenied, ReadOnlyFilesystem,
+        };
+        match self {
+            Self::NotJson(_) | Self::Config { .. } | Self::Option { .. } | Self::NoTopic { .. } => true,
+            // The place cannot be written to at all, in contrast to a disk that is full.
+            Self::File { source, .. } => matches!(
+                source.kind(),
+                AlreadyExists | InvalidInput | NotADirectory | NotFound | PermissionDenied | ReadOnlyFilesystem
+            ),
+            Self::Kafka { .. } => false,
+        }
+    }
+
     pub(super) fn config(field: impl Into<String>, problem: impl Into<String>) -> Self {
         Self::Config { field: field.into(), problem: problem.into() }
     }

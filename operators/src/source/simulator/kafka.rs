@@ -54,8 +54,9 @@ pub struct KafkaOptions {
 /// `on_progress` is called after each batch with what was handed over so far.
 ///
 /// # Errors
-/// [`SimulatorError::Kafka`] when the brokers do not answer, a topic is missing or cannot be created, or a record is
-/// refused or not acknowledged in time; [`SimulatorError::File`] when the truth cannot be written.
+/// [`SimulatorError::NoTopic`] when a topic is missing; [`SimulatorError::Kafka`] when the brokers do not answer, a topic
+/// cannot be created, or a record is refused or not acknowledged in time; [`SimulatorError::File`] when the truth cannot
+/// be written.
 pub fn produce(
     simulator: &mut Simulator,
     options: &KafkaOptions,
@@ -154,13 +155,11 @@ impl Sender {
             .fetch_metadata(None, METADATA_MAX)
             .map_err(|error| self.error(format!("no answer: {error}; is it running there?")))?;
         let exists = |name: &&str| metadata.topics().iter().any(|topic| topic.name() == *name);
-        let missing: Vec<&str> = STREAMS.into_iter().filter(|name| !exists(name)).collect();
+        let missing: Vec<&'static str> = STREAMS.into_iter().filter(|name| !exists(name)).collect();
         match (missing.first(), options.create_partitions) {
             (None, _) => Ok(()),
             (Some(_), Some(partitions)) => self.create_topics(&missing, partitions),
-            (Some(name), None) => {
-                Err(self.error(format!("topic \"{name}\" does not exist; create it, or ask for topics to be created")))
-            }
+            (Some(topic), None) => Err(SimulatorError::NoTopic { brokers: self.brokers.clone(), topic }),
         }
     }
 

@@ -1,5 +1,6 @@
 //! A pipeline to the engine's graph: the one place where parts are wired.
 
+mod model;
 mod rejects;
 mod sinks;
 mod steps;
@@ -11,18 +12,18 @@ use datafusion::arrow::datatypes::SchemaRef;
 use sluice_engine::graph::{Exchange, Graph, Input, NodeId};
 use sluice_engine::{Operator, Result, SourceContext};
 use sluice_operators::decode::json::{DECODED, DecodeJson, DecodeSpec, REJECTED};
-use sluice_operators::sink::delta::WriteMode;
 use sluice_operators::source::constant::ConstantSource;
 use sluice_operators::store::Store;
 use sluice_operators::transform::union::Union;
 
+pub use self::model::{GivenSource, model_graph};
 use self::rejects::Rejects;
 pub use self::sinks::clickhouse_config;
 use super::plan::{How, ModelPlan, Pipeline};
 use super::streams::Stream;
 use crate::sources::Sources;
 use crate::sql::fingerprint;
-use crate::sql::op::{Op, Retractions};
+use crate::sql::op::Op;
 
 /// What building a graph needs beside the pipeline.
 pub struct GraphContext {
@@ -52,23 +53,29 @@ impl Output {
 /// # Errors
 /// `Config` when a source or a table cannot be what the project says.
 pub fn build_graph(pipeline: &Pipeline, context: &GraphContext) -> Result<Graph> {
-    let mut wiring =
-        Wiring { pipeline, context, graph: Graph::new(), tables: BTreeMap::new(), rejects: Rejects::default() };
+    let mut wiring = Wiring { pipeline, context, nodes: Nodes::default() };
     wiring.streams()?;
     wiring.seeds()?;
     for model in pipeline.models.values() {
         wiring.model(model)?;
     }
     wiring.rejects()?;
-    Ok(wiring.graph)
+    Ok(wiring.nodes.graph)
 }
 
-struct Wiring<'a> {
-    pipeline: &'a Pipeline,
-    context: &'a GraphContext,
+/// Nodes that make rows.
+#[derive(Default)]
+struct Nodes {
     graph: Graph,
     tables: BTreeMap<String, Output>,
     rejects: Rejects,
+}
+
+/// Nodes, and the tables that they end in.
+struct Wiring<'a> {
+    pipeline: &'a Pipeline,
+    context: &'a GraphContext,
+    nodes: Nodes,
 }
 
 impl Wiring<'_> {
@@ -76,13 +83,11 @@ impl Wiring<'_> {
         let sources = Sources::of(&self.pipeline.project)?;
         for stream in &self.pipeline.streams {
             let build = sources.factory(stream)?;
-            let source = self.graph.source(format!("source/{}.{}", stream.source, stream.name), build)?;
+            let source = self.nodes.graph.source(format!("source/{}.{}", stream.source, stream.name), build)?;
             let decoded = self.decode(stream, source)?;
-            self.rejects.add(Output { node: decoded.node, port: REJECTED }, true);
-            self.tables.insert(stream.table.clone(), decoded);
-            let table =
-                self.delta(&stream.path, &stream.table, stream.schema.clone(), WriteMode::Append, &stream.description);
-            self.delta_sink(&stream.table, table.partitioned_by(&stream.partition_by), decoded)?;
+            self.nodes.rejects.add(Output { node: decoded.node, port: REJECTED });
+            self.nodes.tables.insert(stream.table.clone(), decoded);
+            self.delta_sink(&stream.table, self.pipeline.stream_table(&self.context.store, stream), decoded)?;
         }
         Ok(())
     }
@@ -97,18 +102,33 @@ impl Wiring<'_> {
         let name = format!("decode/{}", stream.table);
         let fingerprint = stream.fingerprint();
         let build = move || Ok(Box::new(DecodeJson::new(spec.clone())?) as _);
-        let node = self.operator(name, fingerprint, vec![Input::forward(source)], build)?;
+        let node = self.nodes.operator(name, fingerprint, vec![Input::forward(source)], build)?;
         Ok(Output { node, port: DECODED })
     }
 
     fn seeds(&mut self) -> Result<()> {
         for seed in &self.pipeline.seeds {
-            let node = self.constant(&format!("seed/{}", seed.table), seed.rows.clone())?;
-            self.tables.insert(seed.table.clone(), node);
-            let table = self.delta(&seed.path, &seed.table, seed.rows.schema(), WriteMode::Append, &seed.description);
-            self.delta_sink(&seed.table, table, node)?;
+            let node = self.nodes.constant(&format!("seed/{}", seed.table), seed.rows.clone())?;
+            self.nodes.tables.insert(seed.table.clone(), node);
+            self.delta_sink(&seed.table, self.pipeline.seed_table(&self.context.store, seed), node)?;
         }
         Ok(())
+    }
+
+    fn model(&mut self, model: &ModelPlan) -> Result<()> {
+        let How::Stream(op) = &model.how else { return Ok(()) };
+        let output = self.nodes.model(op, &model.schema, &model.table)?;
+        self.nodes.tables.insert(model.table.clone(), output);
+        self.delta_sink(&model.table, self.pipeline.model_table(&self.context.store, model), output)?;
+        if model.clickhouse { self.clickhouse_sink(model, output) } else { Ok(()) }
+    }
+}
+
+impl Nodes {
+    /// A model's operators: its rows, under its own names.
+    fn model(&mut self, op: &Op, schema: &SchemaRef, table: &str) -> Result<Output> {
+        let output = self.op(op, table, table)?;
+        self.named_as(output, op, schema, table)
     }
 
     /// Rows that are known. A source has no fingerprint, so they pass through an operator that has theirs.
@@ -119,22 +139,6 @@ impl Wiring<'_> {
         let build = move || Ok(Box::new(Union::new(schema.clone())) as _);
         let node = self.operator(format!("{name}:rows"), fingerprint, vec![Input::forward(source)], build)?;
         Ok(Output { node, port: 0 })
-    }
-
-    fn model(&mut self, model: &ModelPlan) -> Result<()> {
-        let How::Stream(op) = &model.how else { return Ok(()) };
-        let output = self.op(op, &model.table, &model.table)?;
-        let output = self.named_as(output, op, &model.schema, &model.table)?;
-        self.tables.insert(model.table.clone(), output);
-        let mode = match model.retractions {
-            Retractions::None => WriteMode::Append,
-            Retractions::Rare => WriteMode::Changes,
-            Retractions::Frequent => WriteMode::Upsert,
-        };
-        let table = self.delta(&model.path, &model.table, model.schema.clone(), mode, &model.description);
-        let table = table.partitioned_by(&model.partition_by).keyed_by(&model.key);
-        self.delta_sink(&model.table, table, output)?;
-        if model.clickhouse { self.clickhouse_sink(model, output) } else { Ok(()) }
     }
 
     /// The model's own column names, on rows that have the plan's. A model that is another table as it stands has a node

@@ -5,31 +5,35 @@ use std::collections::BTreeMap;
 use sluice_engine::Result;
 use sluice_engine::graph::{Exchange, Input, levels};
 use sluice_operators::decode::json::rejects_schema;
-use sluice_operators::sink::delta::WriteMode;
-use sluice_operators::store::OWN_FOLDER;
 use sluice_operators::transform::union::Union;
 
-use super::{Output, Wiring};
+use super::{Nodes, Output, Wiring};
 
 /// Where rejects come from.
 #[derive(Default)]
 pub(super) struct Rejects {
     outputs: Vec<Output>,
-    taken_back: bool,
 }
 
 impl Rejects {
     /// An output in the columns of the rejects' table.
-    pub(super) fn add(&mut self, output: Output, append_only: bool) {
+    pub(super) fn add(&mut self, output: Output) {
         self.outputs.push(output);
-        self.taken_back |= !append_only;
     }
 }
 
 impl Wiring<'_> {
-    /// Leads all rejects into their table. Those of one stage are brought together first: each way from a stage to
-    /// another is a ring for each worker, and there is a rejecting node for nearly every model.
+    /// Leads all rejects into their table.
     pub(super) fn rejects(&mut self) -> Result<()> {
+        let inputs = self.nodes.all_rejects()?;
+        self.add_delta_sink("rejects", self.pipeline.rejects_table(&self.context.store), inputs)
+    }
+}
+
+impl Nodes {
+    /// All rejects. Those of one stage are brought together first: each way from a stage to another is a ring for each
+    /// worker, and there is a rejecting node for nearly every model.
+    pub(super) fn all_rejects(&mut self) -> Result<Vec<Input>> {
         // With two workers there are as many stages as there can be.
         let levels = levels(&self.graph, 2);
         let mut by_level: BTreeMap<usize, Vec<Input>> = BTreeMap::new();
@@ -46,9 +50,6 @@ impl Wiring<'_> {
                 build,
             )?));
         }
-        let mode = if self.rejects.taken_back { WriteMode::Changes } else { WriteMode::Append };
-        let about = "records that could not be decoded and rows for which an expression fails, with the reason";
-        let table = self.delta(&format!("{OWN_FOLDER}/rejects"), "rejects", rejects_schema(), mode, about);
-        self.add_delta_sink("rejects", table, inputs)
+        Ok(inputs)
     }
 }

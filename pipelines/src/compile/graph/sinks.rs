@@ -2,31 +2,16 @@
 
 use std::sync::Arc;
 
-use datafusion::arrow::datatypes::SchemaRef;
 use sluice_engine::graph::{Exchange, Input};
 use sluice_engine::{Result, SinkContext};
 use sluice_operators::sink::clickhouse::{ClickHouseCommitter, ClickHouseConfig, ClickHouseSink};
-use sluice_operators::sink::delta::{DeltaConfig, WriteMode};
+use sluice_operators::sink::delta::DeltaConfig;
 
 use super::{Output, Wiring};
 use crate::compile::plan::{ModelPlan, Pipeline};
 use crate::lake::settled::DeltaSettled;
 
 impl Wiring<'_> {
-    pub(super) fn delta(
-        &self,
-        path: &str,
-        table: &str,
-        schema: SchemaRef,
-        mode: WriteMode,
-        about: &str,
-    ) -> DeltaConfig {
-        let app_id = format!("{}/{table}", self.pipeline.project.name);
-        let mut config = DeltaConfig::new(self.context.store.clone(), path, app_id, schema, mode);
-        config.description = (!about.is_empty()).then(|| about.to_owned());
-        config
-    }
-
     pub(super) fn delta_sink(&mut self, table: &str, config: DeltaConfig, output: Output) -> Result<()> {
         self.add_delta_sink(table, config, vec![output.input(Exchange::Forward)])
     }
@@ -35,7 +20,7 @@ impl Wiring<'_> {
         let name = format!("delta/{table}");
         let committer = config.committer(&self.table_context(&name))?;
         let config = Arc::new(config);
-        self.graph.sink(name, inputs, move |c| config.build(c), Box::new(committer))?;
+        self.nodes.graph.sink(name, inputs, move |c| config.build(c), Box::new(committer))?;
         Ok(())
     }
 
@@ -47,7 +32,7 @@ impl Wiring<'_> {
         let build = move |c: &SinkContext| Ok(Box::new(ClickHouseSink::new(config.clone(), c)?) as _);
         // All changes of a key go through one worker, in order.
         let keys = model.key.iter().filter_map(|k| model.schema.index_of(k).ok()).collect();
-        self.graph.sink(name, vec![output.input(Exchange::Hash(keys))], build, Box::new(committer))?;
+        self.nodes.graph.sink(name, vec![output.input(Exchange::Hash(keys))], build, Box::new(committer))?;
         Ok(())
     }
 

@@ -10,10 +10,10 @@ use sluice_operators::transform::map::{FAILED, FailedSpec, Map};
 use sluice_operators::transform::union::Union;
 use sluice_operators::window::aggregate::Aggregate;
 
-use super::{Output, Wiring};
+use super::{Nodes, Output};
 use crate::sql::op::Op;
 
-impl Wiring<'_> {
+impl Nodes {
     /// Adds an operator of `model` (its table) and, first, what it reads. `name` is stable as long as the model's plan has
     /// the same shape.
     pub(super) fn op(&mut self, op: &Op, model: &str, name: &str) -> Result<Output> {
@@ -31,7 +31,7 @@ impl Wiring<'_> {
                 return found.ok_or_else(|| Error::bug(format!("table {table} is read before it is there")));
             }
             Op::Constant { rows } => return self.constant(&format!("{name}:constant"), rows.clone()),
-            Op::Map { input, predicate, columns, schema } => {
+            Op::Map { predicate, columns, schema, .. } => {
                 let (predicate, columns, schema) = (predicate.clone(), columns.clone(), schema.clone());
                 let failed = FailedSpec { model: model.to_owned(), schema: rejects_schema() };
                 let build = move || {
@@ -39,7 +39,7 @@ impl Wiring<'_> {
                     Ok(Box::new(map.with_failed(failed.clone())) as _)
                 };
                 let node = self.operator(format!("{name}:map"), fingerprint, forward(), build)?;
-                self.rejects.add(Output { node, port: FAILED }, input.append_only());
+                self.rejects.add(Output { node, port: FAILED });
                 node
             }
             Op::Union { schema, .. } => {

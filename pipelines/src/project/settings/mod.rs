@@ -1,5 +1,6 @@
 //! `sluice.yml`: where streams come from, where tables go, and what the machine may use.
 
+mod address;
 mod reader;
 mod sections;
 mod substitute;
@@ -61,8 +62,8 @@ pub struct Kafka {
     /// Whether reading goes on at the earliest record when records that were never read are gone (`earliest`); otherwise
     /// that is an error (`fail`, unless set).
     pub skip_lost_offsets: bool,
-    /// Further options of the client, as it names them.
-    pub options: IndexMap<String, String>,
+    /// Further options of the client, as it names them; some are passwords.
+    pub options: IndexMap<String, Secret>,
 }
 
 /// `files: { path }`.
@@ -121,7 +122,7 @@ pub struct SimulatedFaults {
 /// `clickhouse: { ... }`.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct ClickHouse {
-    /// The URL of its HTTP port.
+    /// The URL of its HTTP port, without user and password.
     pub url: String,
     /// The user; ClickHouse's default when not set.
     pub user: Option<String>,

@@ -5,6 +5,7 @@ use serde_json::Value as Json;
 
 use super::super::error::Faults;
 use super::super::values::text_of;
+use super::address::take_apart;
 use super::reader::Section;
 use super::{
     Admin, ClickHouse, FileStreams, Kafka, Run, Secret, Settings, SimulatedFaults, Simulator, SourceSettings, VERSION,
@@ -92,7 +93,7 @@ fn kafka(mut section: Section<'_>, faults: &mut Faults) -> Kafka {
         }
     };
     section.end(faults);
-    let options = options.into_iter().filter_map(|(key, value)| Some((key, text_of(&value)?))).collect();
+    let options = options.into_iter().filter_map(|(key, value)| Some((key, Secret(text_of(&value)?)))).collect();
     Kafka { brokers, create, skip_lost_offsets, options }
 }
 
@@ -129,13 +130,30 @@ fn simulated_faults(mut section: Section<'_>, faults: &mut Faults) -> SimulatedF
 }
 
 fn clickhouse(mut section: Section<'_>, faults: &mut Faults) -> ClickHouse {
-    let clickhouse = ClickHouse {
-        url: section.required("url", "\"http://127.0.0.1:8123\"", faults),
+    let url = section.required("url", "\"http://127.0.0.1:8123\"", faults);
+    let mut clickhouse = ClickHouse {
         user: section.text("user", faults),
         password: section.text("password", faults).map(Secret),
         database: section.text("database", faults).unwrap_or_else(|| "default".to_owned()),
         models: section.text("models", faults),
+        ..ClickHouse::default()
     };
+    match take_apart(&url) {
+        // A URL that is missing is a fault already.
+        _ if url.is_empty() => {}
+        Err((what, way_out)) => section.fault("url", &what, way_out, faults),
+        Ok(address) => {
+            let twice = address.user.is_some() && clickhouse.user.is_some()
+                || address.password.is_some() && clickhouse.password.is_some();
+            if twice {
+                let what = "holds a login, and clickhouse.user or clickhouse.password is set as well";
+                section.fault("url", what, "keep one of them", faults);
+            }
+            clickhouse.url = address.url;
+            clickhouse.user = address.user.or(clickhouse.user);
+            clickhouse.password = address.password.or(clickhouse.password);
+        }
+    }
     section.end(faults);
     clickhouse
 }

@@ -27,7 +27,7 @@ fn reads_everything() {
     .unwrap();
     let SourceSettings::Kafka(kafka) = &settings.sources["a"] else { panic!("{settings:?}") };
     assert_eq!(
-        (kafka.brokers.as_str(), kafka.create, kafka.skip_lost_offsets, kafka.options["fetch.min.bytes"].as_str()),
+        (kafka.brokers.as_str(), kafka.create, kafka.skip_lost_offsets, kafka.options["fetch.min.bytes"].0.as_str()),
         ("h:9092", true, true, "1")
     );
     let SourceSettings::Simulator(simulator) = &settings.sources["c"] else { panic!("{settings:?}") };
