@@ -25,6 +25,8 @@ pub struct RunOptions {
     pub until_idle: bool,
     /// Rows that a source gives in one poll; the engine's usual number when none.
     pub batch_rows: Option<usize>,
+    /// An epoch ends after so many rows, whatever its time; the engine's usual number when none.
+    pub epoch_rows: Option<u64>,
     /// Ends the run after a last epoch.
     pub stop: StopHandle,
     /// Where the run counts.
@@ -81,6 +83,9 @@ fn run_config(pipeline: &Pipeline, options: &RunOptions) -> RunConfig {
     config.until_idle = options.until_idle;
     config.stop = options.stop.clone();
     config.metrics = options.metrics.clone();
+    if let Some(rows) = options.epoch_rows {
+        config.epoch_rows_max = rows;
+    }
     if let Some(rows) = options.batch_rows {
         config.batch_rows = rows;
     }

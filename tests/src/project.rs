@@ -6,6 +6,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use arrow::array::RecordBatch;
+use sluice_engine::metrics::Metrics;
 use sluice_engine::runtime::Summary;
 use sluice_operators::store::{Store, read_all};
 use sluice_pipelines::compile::{Pipeline, plan_project};
@@ -97,6 +98,32 @@ impl Opened {
         let options = RunOptions { until_idle: true, batch_rows, ..RunOptions::default() };
         let run = run_pipeline(self.pipeline.clone(), self.store.clone(), options, || Box::new(|_| {}));
         Ok(self.runtime.block_on(run)?)
+    }
+
+    /// As `run`, with an epoch after every `epoch_rows` rows; asks to stop after so many epochs, if told to. Gives what the
+    /// run has counted, too.
+    ///
+    /// # Errors
+    /// Those of the run.
+    pub fn run_for_epochs(
+        &self,
+        batch_rows: usize,
+        epoch_rows: u64,
+        epochs: Option<u64>,
+    ) -> anyhow::Result<(Summary, Metrics)> {
+        let (batch_rows, epoch_rows) = (Some(batch_rows), Some(epoch_rows));
+        let options = RunOptions { until_idle: true, batch_rows, epoch_rows, ..RunOptions::default() };
+        let (stop, metrics) = (options.stop.clone(), options.metrics.clone());
+        let run = run_pipeline(self.pipeline.clone(), self.store.clone(), options, || {
+            let (stop, mut left) = (stop.clone(), epochs);
+            Box::new(move |_| {
+                left = left.map(|left| left.saturating_sub(1));
+                if left == Some(0) {
+                    stop.stop();
+                }
+            })
+        });
+        Ok((self.runtime.block_on(run)?, metrics))
     }
 
     /// As `run`, but asks to stop as soon as an epoch with rows is committed.

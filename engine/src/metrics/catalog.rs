@@ -48,4 +48,10 @@ pub const CATALOG: &[MetricSpec] = &[
         "refreshes of a model that failed, or were left out because what it reads had failed; its table is old then",
     ),
     metric("sluice_snapshot_bytes_total", MetricKind::Counter, None, "bytes of state written"),
+    metric(
+        "sluice_state_thaws_total",
+        MetricKind::Counter,
+        None,
+        "times that rows came so late that state had to be read back",
+    ),
 ];

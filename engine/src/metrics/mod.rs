@@ -83,6 +83,8 @@ pub struct RunMetrics {
     pub commit_millis: AtomicU64,
     /// Bytes of state written since the start of this process.
     pub snapshot_bytes: AtomicU64,
+    /// How often rows came so late that state had to be read back, since the start of this process.
+    pub thaws: AtomicU64,
 }
 
 impl Metrics {

@@ -1,11 +1,13 @@
 //! Where frozen state is: what operators have given away, until it is in the store and from then on.
 
+use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use crate::checkpoint::{CheckpointStore, ColdSegment};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::NodeId;
+use crate::metrics::Metrics;
 use crate::state::{Cold, Frozen, Restored, Share, Snapshot};
 
 /// Waits before a piece is read again from a store that is away, in milliseconds; the last one is for the run to end.
@@ -36,12 +38,18 @@ pub(super) struct Shelf {
     nodes: Vec<Mutex<Vec<Entry>>>,
     store: Arc<dyn CheckpointStore>,
     runtime: tokio::runtime::Handle,
+    metrics: Metrics,
 }
 
 impl Shelf {
     /// A shelf for so many nodes, with nothing on it.
-    pub fn new(nodes: usize, store: Arc<dyn CheckpointStore>, runtime: tokio::runtime::Handle) -> Self {
-        Self { nodes: (0..nodes).map(|_| Mutex::default()).collect(), store, runtime }
+    pub fn new(
+        nodes: usize,
+        store: Arc<dyn CheckpointStore>,
+        runtime: tokio::runtime::Handle,
+        metrics: Metrics,
+    ) -> Self {
+        Self { nodes: (0..nodes).map(|_| Mutex::default()).collect(), store, runtime, metrics }
     }
 
     fn node(&self, node: NodeId) -> MutexGuard<'_, Vec<Entry>> {
@@ -124,6 +132,7 @@ pub(super) struct Shelved<'a> {
 
 impl Cold for Shelved<'_> {
     fn thaw(&self, times: &[i64]) -> Result<Restored> {
+        self.shelf.metrics.run().thaws.fetch_add(1, Ordering::Relaxed);
         let pieces = self.shelf.pieces(self.node, self.worker, times)?;
         Ok(Restored { pieces, share: self.share, cold_until: None })
     }

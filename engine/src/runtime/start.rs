@@ -63,7 +63,8 @@ impl Recovered {
             None => Default::default(),
         };
         let control = Arc::new(Control::new(graph.nodes().len()));
-        let shelf = Shelf::new(graph.nodes().len(), store.clone(), tokio::runtime::Handle::current());
+        let shelf =
+            Shelf::new(graph.nodes().len(), store.clone(), tokio::runtime::Handle::current(), config.metrics.clone());
         for (i, node) in graph.nodes().iter().enumerate() {
             let state = last.as_ref().and_then(|m| m.operators.get(&node.name));
             state.into_iter().for_each(|s| shelf.settle(NodeId(i), u64::MAX, &s.cold));

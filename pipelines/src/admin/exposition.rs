@@ -44,6 +44,7 @@ fn series<'a>(metric: &str, status: &'a Status) -> Vec<(&'a str, u64)> {
         "sluice_commit_milliseconds" => vec![("", status.commit_milliseconds)],
         "sluice_refresh_failures_total" => status.refreshed.iter().map(|m| (m.model.as_str(), m.failures)).collect(),
         "sluice_snapshot_bytes_total" => vec![("", status.snapshot_bytes)],
+        "sluice_state_thaws_total" => vec![("", status.thaws)],
         _ => Vec::new(),
     }
 }
@@ -80,6 +81,7 @@ mod tests {
             epochs_committed: 3,
             commit_milliseconds: 41,
             snapshot_bytes: 9000,
+            thaws: 5,
             refreshed: vec![RefreshStatus { model: "best".into(), failures: 2, error: None }],
             sources: vec![SourceStatus { name: "source.orders".into(), rows: 10, lag_rows: 4 }],
             nodes: vec![
@@ -126,6 +128,9 @@ mod tests {
             # HELP sluice_snapshot_bytes_total bytes of state written
             # TYPE sluice_snapshot_bytes_total counter
             sluice_snapshot_bytes_total 9000
+            # HELP sluice_state_thaws_total times that rows came so late that state had to be read back
+            # TYPE sluice_state_thaws_total counter
+            sluice_state_thaws_total 5
         "##]]
         .assert_eq(&exposition(&status()));
     }

@@ -49,6 +49,8 @@ pub struct Status {
     pub snapshot_bytes: u64,
     /// The models that are refreshed.
     pub refreshed: Vec<RefreshStatus>,
+    /// How often rows came so late that state had to be read back.
+    pub thaws: u64,
     /// What each source has given and what waits in it.
     pub sources: Vec<SourceStatus>,
     /// What went through each node, the sources included, by name.
@@ -139,6 +141,7 @@ impl AdminState {
             epochs_committed: run.epochs_committed.load(Ordering::Relaxed),
             commit_milliseconds: run.commit_millis.load(Ordering::Relaxed),
             snapshot_bytes: run.snapshot_bytes.load(Ordering::Relaxed),
+            thaws: run.thaws.load(Ordering::Relaxed),
             refreshed: metrics
                 .refresh_failure_counts()
                 .into_iter()

@@ -16,7 +16,7 @@ use sluice_operators::decode::json::rejects_schema;
 use super::{Table, register, session};
 use crate::compile::{GivenSource, How, Pipeline, model_graph};
 use crate::project::UnitTest;
-use crate::sql::lower::{Tables, lower};
+use crate::sql::lower::{self, Tables};
 use crate::sql::plan_query;
 
 /// Workers of such a run: with two, rows with different keys go different ways.
@@ -42,8 +42,9 @@ pub(super) async fn streamed(pipeline: &Pipeline, test: &UnitTest, tables: Vec<T
         register(&context, &table.name, RecordBatch::new_empty(table.rows.schema()))?;
     }
     let planned = plan_query(&context, &test.sql).await.map_err(|e| Error::config(e.message))?;
-    let known: Tables = tables.iter().filter_map(|t| Some((t.name.clone(), t.append_only?))).collect();
-    let Ok(op) = lower(&planned.plan, &known) else { return Ok(None) };
+    let known = |t: &Table| Some((t.name.clone(), lower::Table { append_only: t.append_only?, times: vec![] }));
+    let known: Tables = tables.iter().filter_map(known).collect();
+    let Ok(op) = lower::lower(&planned.plan, &known) else { return Ok(None) };
 
     let read: Vec<String> = op.tables().into_iter().map(str::to_owned).collect();
     let given = tables.into_iter().filter(|table| read.contains(&table.name)).map(given_source).collect();

@@ -1,6 +1,7 @@
 //! The same records give the same tables, whatever the number of workers, the size of batches and the stops in between.
 
 use std::path::Path;
+use std::sync::atomic::Ordering;
 
 use sluice_tests::compare::{self, Line, difference, lines};
 use sluice_tests::events::{Event, Feed, push_columns, read, write_files};
@@ -139,5 +140,36 @@ fn stops_make_no_difference() -> anyhow::Result<()> {
     let summary = opened.run(Some(7))?;
     assert_eq!(summary.generation, 3);
     same(&expected, &tables(&opened)?, "after two stops");
+    Ok(())
+}
+
+/// Short epochs, so that windows leave memory while rows still come for them: state is read back, with other numbers of
+/// workers and after stops too, and the tables are those of a run that forgets nothing.
+#[test]
+fn late_rows_of_closed_windows_make_no_difference() -> anyhow::Result<()> {
+    let events = Feed::new(20_000, 300, 3)?.take(usize::MAX);
+    let expected = OverFiles::new(&events, "workers: 1")?.whole(8_192)?;
+    for workers in [1, 2] {
+        let over = OverFiles::new(&events, &format!("workers: {workers}"))?;
+        let opened = over.open()?;
+        let (summary, metrics) = opened.run_for_epochs(200, 1_500, None)?;
+        let thaws = metrics.run().thaws.load(Ordering::Relaxed);
+        println!("{workers} workers: {} epochs, state read back {thaws} times", summary.epoch);
+        assert!(thaws > 0, "late rows met cold state");
+        same(&expected, &tables(&opened)?, &format!("{workers} workers, short epochs"));
+    }
+    let stopped = OverFiles::new(&events, "workers: 2")?;
+    let mut thaws = 0;
+    for generation in 1..=3 {
+        let workers = [2, 1, 3][generation - 1];
+        let folder = stopped.project.path().display();
+        stopped.project.set(&format!(
+            "version: 1\nsources: {{ music: {{ files: {{ path: {folder}/events }} }} }}\nlake: {folder}/lake\nrun: {{ workers: {workers} }}\n"
+        ))?;
+        let (_, metrics) = stopped.open()?.run_for_epochs(200, 1_500, (generation < 3).then_some(4))?;
+        thaws += metrics.run().thaws.load(Ordering::Relaxed);
+    }
+    assert!(thaws > 0, "late rows met cold state");
+    same(&expected, &tables(&stopped.open()?)?, "short epochs and two stops");
     Ok(())
 }
