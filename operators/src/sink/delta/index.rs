@@ -1,7 +1,8 @@
 //! Which file holds which key, so that taking rows out need not read every file.
 //!
-//! It is built when the first row is taken out, by reading the key columns of all files, and brought up to date before each
-//! use by reading those of the files that are new. It takes 16 bytes a row, and up to twice that while it grows.
+//! Before rows are taken out it reads the key columns of the files that it does not know yet, but only of those that may
+//! hold one of the rows by their statistics: files of times that are over are never read. It takes 16 bytes a row, and up
+//! to twice that while it grows.
 
 use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
@@ -51,14 +52,15 @@ impl KeyIndex {
         })
     }
 
-    /// Makes the index one of exactly these files.
+    /// Takes in those of the table's files that are asked about and new, and forgets those that are gone.
     pub(super) async fn follow(
         &mut self,
         objects: &Arc<dyn ObjectStore>,
         files: &HashMap<String, ActiveFile>,
+        asked: &HashSet<String>,
     ) -> Result<()> {
         self.forget_gone(files);
-        let unknown: Vec<&String> = files.keys().filter(|path| !self.files.contains_key(*path)).collect();
+        let unknown: Vec<&String> = asked.iter().filter(|path| !self.files.contains_key(*path)).collect();
         for path in unknown {
             self.add(objects, path, &files[path]).await?;
         }

@@ -200,26 +200,27 @@ impl DeltaCommitter {
                  run `REORG TABLE ... APPLY (PURGE)` and switch deletion vectors off"
             )));
         }
-        let known = match &mut self.index {
-            None => None,
-            Some(index) => {
-                index.follow(objects, &state.files).await?;
-                Some(index.files_of(&deletes.batches)?)
-            }
-        };
         let wanted = Wanted::new(&self.schema, &deletes.batches)?;
-        let own = adds.iter().map(|add| (add.path.clone(), ActiveFile::from(add.clone()), true));
-        let committed = state
-            .files
-            .iter()
-            .filter(|(path, _)| known.as_ref().is_none_or(|known| known.contains(*path)))
-            .map(|(path, file)| (path.clone(), file.clone(), false));
         let mut candidates = Vec::new();
-        for (path, file, own) in own.chain(committed) {
+        for add in adds {
+            let (path, file) = (add.path.clone(), ActiveFile::from(add.clone()));
             if wanted.may_be_in(&self.schema, &file)? {
-                candidates.push(Candidate { path, file, own });
+                candidates.push(Candidate { path, file, own: true });
             }
         }
+        let mut committed = HashSet::new();
+        for (path, file) in &state.files {
+            if wanted.may_be_in(&self.schema, file)? {
+                committed.insert(path.clone());
+            }
+        }
+        if let Some(index) = &mut self.index {
+            index.follow(objects, &state.files, &committed).await?;
+            let known = index.files_of(&deletes.batches)?;
+            committed.retain(|path| known.contains(path));
+        }
+        let of_table = |path: String| Candidate { file: state.files[&path].clone(), path, own: false };
+        candidates.extend(committed.into_iter().map(of_table));
         candidates.sort_by(|a, b| {
             b.own.cmp(&a.own).then(a.file.size_bytes.cmp(&b.file.size_bytes)).then_with(|| a.path.cmp(&b.path))
         });
