@@ -89,6 +89,12 @@ pub trait Committer: Send {
     /// As `seal`.
     fn commit<'a>(&'a mut self, epoch: u64, token: &'a Token) -> BoxFuture<'a, Result<()>>;
 
+    /// Called once, when a run has come to its normal end, after the last `commit`: what is under way may be brought to an
+    /// end. Must not take longer than some seconds.
+    fn end<'a>(&'a mut self) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
+    }
+
     /// Called once at start, before any row, with the newest manifest's epoch and this sink's token, if there is one:
     /// commits it again and sweeps what a crashed writer has left.
     ///

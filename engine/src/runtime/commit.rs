@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 
 use super::control::{Control, NodeReport};
 use super::observer::{Committed, Observer};
@@ -112,6 +112,11 @@ impl CommitLane {
     pub async fn commit(mut self, epoch: Epoch, control: Arc<Control>) -> (Self, Result<()>) {
         let result = self.try_commit(epoch, &control).await;
         (self, result)
+    }
+
+    /// Tells the committers that the run has come to its end.
+    pub async fn end(&mut self) {
+        join_all(self.committers.iter_mut().map(|(_, committer)| committer.end())).await;
     }
 
     async fn try_commit(&mut self, epoch: Epoch, control: &Control) -> Result<()> {

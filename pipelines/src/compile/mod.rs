@@ -4,7 +4,9 @@ mod graph;
 mod placed;
 mod plan;
 mod streams;
+mod tables;
 
 pub use graph::{GraphContext, build_graph, clickhouse_config};
 pub use plan::{How, ModelPlan, Pipeline, plan_project};
 pub use streams::{SeedTable, Stream};
+pub use tables::{LakeTable, lake_tables, model_config};

@@ -11,11 +11,11 @@ use sluice_engine::runtime::{Committed, Observer};
 use sluice_engine::state::key_hash;
 use sluice_engine::{Error, Result};
 use sluice_operators::sink::clickhouse::{ClickHouseCommitter, Stamp, replace_all};
-use sluice_operators::sink::delta::{DeltaConfig, WriteMode, committed_version, overwrite};
+use sluice_operators::sink::delta::{DeltaConfig, committed_version, overwrite};
 use sluice_operators::store::Store;
 
 use super::session::{batch_query, lake_session};
-use crate::compile::{ModelPlan, Pipeline, clickhouse_config};
+use crate::compile::{ModelPlan, Pipeline, clickhouse_config, model_config};
 
 /// Called with each committed epoch, after what had to be refreshed is.
 pub type OnCommitted = Box<dyn FnMut(&Committed) + Send>;
@@ -62,12 +62,7 @@ impl Refresher {
 
     /// The model's table in the lake. Its `txn` version is the epoch that it was refreshed at.
     fn table(&self, model: &ModelPlan) -> DeltaConfig {
-        let app_id = format!("{}/{}", self.pipeline.project.name, model.table);
-        let mut config =
-            DeltaConfig::new(self.store.clone(), &model.path, app_id, model.schema.clone(), WriteMode::Changes)
-                .partitioned_by(&model.partition_by);
-        config.description = (!model.description.is_empty()).then(|| model.description.clone());
-        config
+        model_config(&self.pipeline, &self.store, model)
     }
 
     fn is_due(&self) -> bool {

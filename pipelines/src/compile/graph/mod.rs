@@ -20,9 +20,10 @@ use self::rejects::Rejects;
 pub use self::sinks::clickhouse_config;
 use super::plan::{How, ModelPlan, Pipeline};
 use super::streams::Stream;
+use super::tables::model_config;
 use crate::sources::Sources;
 use crate::sql::fingerprint;
-use crate::sql::op::{Op, Retractions};
+use crate::sql::op::Op;
 
 /// What building a graph needs beside the pipeline.
 pub struct GraphContext {
@@ -125,13 +126,7 @@ impl Wiring<'_> {
         let output = self.op(op, &model.table, &model.table)?;
         let output = self.named_as(output, op, &model.schema, &model.table)?;
         self.tables.insert(model.table.clone(), output);
-        let mode = match model.retractions {
-            Retractions::None => WriteMode::Append,
-            Retractions::Rare => WriteMode::Changes,
-            Retractions::Frequent => WriteMode::Upsert,
-        };
-        let table = self.delta(&model.path, &model.table, model.schema.clone(), mode, &model.description);
-        let table = table.partitioned_by(&model.partition_by).keyed_by(&model.key);
+        let table = model_config(self.pipeline, &self.context.store, model);
         self.delta_sink(&model.table, table, output)?;
         if model.clickhouse { self.clickhouse_sink(model, output) } else { Ok(()) }
     }

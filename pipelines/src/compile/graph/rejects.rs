@@ -6,10 +6,10 @@ use sluice_engine::Result;
 use sluice_engine::graph::{Exchange, Input, levels};
 use sluice_operators::decode::json::rejects_schema;
 use sluice_operators::sink::delta::WriteMode;
-use sluice_operators::store::OWN_FOLDER;
 use sluice_operators::transform::union::Union;
 
 use super::{Output, Wiring};
+use crate::compile::tables::{REJECTS, rejects_config};
 
 /// Where rejects come from.
 #[derive(Default)]
@@ -47,8 +47,7 @@ impl Wiring<'_> {
             )?));
         }
         let mode = if self.rejects.taken_back { WriteMode::Changes } else { WriteMode::Append };
-        let about = "records that could not be decoded and rows for which an expression fails, with the reason";
-        let table = self.delta(&format!("{OWN_FOLDER}/rejects"), "rejects", rejects_schema(), mode, about);
-        self.add_delta_sink("rejects", table, inputs)
+        let table = rejects_config(self.pipeline, &self.context.store, mode);
+        self.add_delta_sink(REJECTS, table, inputs)
     }
 }

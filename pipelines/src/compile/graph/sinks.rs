@@ -10,6 +10,7 @@ use sluice_operators::sink::delta::{DeltaConfig, WriteMode};
 
 use super::{Output, Wiring};
 use crate::compile::plan::{ModelPlan, Pipeline};
+use crate::compile::tables::{delta_config, delta_node};
 use crate::lake::settled::DeltaSettled;
 
 impl Wiring<'_> {
@@ -21,10 +22,7 @@ impl Wiring<'_> {
         mode: WriteMode,
         about: &str,
     ) -> DeltaConfig {
-        let app_id = format!("{}/{table}", self.pipeline.project.name);
-        let mut config = DeltaConfig::new(self.context.store.clone(), path, app_id, schema, mode);
-        config.description = (!about.is_empty()).then(|| about.to_owned());
-        config
+        delta_config(self.pipeline, &self.context.store, path, table, schema, mode, about)
     }
 
     pub(super) fn delta_sink(&mut self, table: &str, config: DeltaConfig, output: Output) -> Result<()> {
@@ -32,7 +30,7 @@ impl Wiring<'_> {
     }
 
     pub(super) fn add_delta_sink(&mut self, table: &str, config: DeltaConfig, inputs: Vec<Input>) -> Result<()> {
-        let name = format!("delta/{table}");
+        let name = delta_node(table);
         let committer = config.committer(&self.table_context(&name))?;
         let config = Arc::new(config);
         self.graph.sink(name, inputs, move |c| config.build(c), Box::new(committer))?;
