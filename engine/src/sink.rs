@@ -77,6 +77,12 @@ pub trait Committer: Send {
         false
     }
 
+    /// True for a sink that brings a target to the newest epoch by itself when `recover` is called without a token. Only such
+    /// a sink may be new to a pipeline with history.
+    fn fills_itself(&self) -> bool {
+        false
+    }
+
     /// Called once for each epoch with the parts of all workers: makes one token of them. Must leave nothing visible.
     ///
     /// # Errors

@@ -162,6 +162,7 @@ async fn run_claimed(
         store: store.clone(),
         generation: claim.generation(),
         runtime: tokio::runtime::Handle::current(),
+        waits: options.metrics.waits().clone(),
     };
     let graph = build_graph(pipeline, &context)?;
     let health = options.health.clone();

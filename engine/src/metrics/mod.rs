@@ -1,8 +1,10 @@
 //! Counters of a run: updated once for each batch, read by whoever shows them.
 
 mod catalog;
+mod waits;
 
 pub use catalog::{CATALOG, MetricKind, MetricSpec};
+pub use waits::{Waiting, Waits};
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -67,6 +69,7 @@ type Instances = BTreeMap<usize, Arc<NodeMetrics>>;
 pub struct Metrics {
     nodes: Arc<Mutex<BTreeMap<String, Instances>>>,
     run: Arc<RunMetrics>,
+    waits: Waits,
 }
 
 /// Counters of the run as a whole.
@@ -94,6 +97,11 @@ impl Metrics {
     /// The counters of the run.
     pub fn run(&self) -> &RunMetrics {
         &self.run
+    }
+
+    /// What the run waits for.
+    pub fn waits(&self) -> &Waits {
+        &self.waits
     }
 
     /// The numbers of all nodes now, by name.

@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use datafusion::arrow::datatypes::SchemaRef;
 use sluice_engine::graph::{Exchange, Input};
+use sluice_engine::metrics::Waits;
 use sluice_engine::{Result, SinkContext};
 use sluice_operators::sink::clickhouse::{ClickHouseCommitter, ClickHouseConfig, ClickHouseSink};
 use sluice_operators::sink::delta::{DeltaConfig, WriteMode};
@@ -38,7 +39,8 @@ impl Wiring<'_> {
     }
 
     pub(super) fn clickhouse_sink(&mut self, model: &ModelPlan, output: Output) -> Result<()> {
-        let Some(config) = clickhouse_config(self.pipeline, model) else { return Ok(()) };
+        let Some(mut config) = clickhouse_config(self.pipeline, model) else { return Ok(()) };
+        config.waits = self.context.waits.clone();
         let name = format!("clickhouse/{}", model.table);
         let settled = DeltaSettled::new(self.context.store.clone(), &model.path, model.key.clone());
         let committer = ClickHouseCommitter::new(config.clone(), self.context.generation, Some(Box::new(settled)))?;
@@ -74,5 +76,6 @@ pub fn clickhouse_config(pipeline: &Pipeline, model: &ModelPlan) -> Option<Click
         key: model.key.clone(),
         comment: model.description.clone(),
         descriptions: model.column_descriptions.clone(),
+        waits: Waits::default(),
     })
 }

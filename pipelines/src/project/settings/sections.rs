@@ -1,7 +1,5 @@
 //! The sections of `sluice.yml`, each read into its settings.
 
-use std::time::Duration;
-
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
