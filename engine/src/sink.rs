@@ -77,6 +77,12 @@ pub trait Committer: Send {
         false
     }
 
+    /// True for a sink that brings a target to the newest epoch by itself when `recover` is called without a token. Only such
+    /// a sink may be new to a pipeline with history.
+    fn fills_itself(&self) -> bool {
+        false
+    }
+
     /// Called once for each epoch with the parts of all workers: makes one token of them. Must leave nothing visible.
     ///
     /// # Errors
@@ -88,6 +94,12 @@ pub trait Committer: Send {
     /// # Errors
     /// As `seal`.
     fn commit<'a>(&'a mut self, epoch: u64, token: &'a Token) -> BoxFuture<'a, Result<()>>;
+
+    /// Called once, when a run has come to its normal end, after the last `commit`: what is under way may be brought to an
+    /// end. Must not take longer than some seconds.
+    fn end<'a>(&'a mut self) -> BoxFuture<'a, ()> {
+        Box::pin(async {})
+    }
 
     /// Called once at start, before any row, with the newest manifest's epoch and this sink's token, if there is one:
     /// commits it again and sweeps what a crashed writer has left.

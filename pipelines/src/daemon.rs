@@ -4,8 +4,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use sluice_engine::checkpoint::release_generation;
 use sluice_engine::metrics::Metrics;
-use sluice_engine::runtime::{RunConfig, StopHandle, Summary, claim, run};
+use sluice_engine::runtime::{Claim, RunConfig, StopHandle, Summary, claim, run};
 use sluice_engine::{Error, ErrorKind, Result};
 use sluice_operators::store::Store;
 
@@ -152,10 +153,28 @@ async fn run_once(pipeline: &Arc<Pipeline>, store: &Store, options: &RunOptions,
     let config = run_config(pipeline, options);
     let checkpoints = Arc::new(store.clone());
     let claim = claim(checkpoints.as_ref(), &config.pipeline, &holder()).await?;
+    let (name, generation) = (config.pipeline.clone(), claim.generation());
+    let result = run_claimed(pipeline, store, options, then, config, claim).await;
+    if let Err(e) = release_generation(checkpoints.as_ref(), &name, generation).await {
+        tracing::warn!("the end of this run could not be written down: {e}");
+    }
+    result
+}
+
+async fn run_claimed(
+    pipeline: &Arc<Pipeline>,
+    store: &Store,
+    options: &RunOptions,
+    then: OnCommitted,
+    config: RunConfig,
+    claim: Claim,
+) -> Result<Summary> {
+    let checkpoints = Arc::new(store.clone());
     let context = GraphContext {
         store: store.clone(),
         generation: claim.generation(),
         runtime: tokio::runtime::Handle::current(),
+        waits: options.metrics.waits().clone(),
     };
     let graph = build_graph(pipeline, &context)?;
     let health = options.health.clone();
@@ -170,8 +189,21 @@ async fn run_once(pipeline: &Arc<Pipeline>, store: &Store, options: &RunOptions,
     run(graph, claim, checkpoints, config, Box::new(refresher)).await
 }
 
-/// Who runs: shown to a daemon that was fenced.
-fn holder() -> String {
+/// Who runs: shown to a daemon that was fenced, and to whoever finds that the pipeline is run.
+pub fn holder() -> String {
     let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
     format!("{} process {}", host.trim(), std::process::id())
+}
+
+/// True when the holder was a process of this machine that is not there any more. Of other machines nothing is known.
+pub fn is_gone(holder: &str) -> bool {
+    let this = self::holder();
+    let words = |text: &str| text.rsplit_once(" process ").map(|(host, pid)| (host.to_owned(), pid.to_owned()));
+    match (words(holder), words(&this)) {
+        // Whoever has this process's own number was another, before it.
+        (Some((host, pid)), Some((here, own))) => {
+            host.ends_with(&here) && (pid == own || !std::path::Path::new("/proc").join(pid).exists())
+        }
+        _ => false,
+    }
 }

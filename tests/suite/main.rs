@@ -10,3 +10,4 @@ mod readers;
 mod services;
 mod sim;
 mod tidy;
+mod upkeep;

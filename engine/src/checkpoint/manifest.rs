@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use super::generation;
 use super::store::{CheckpointStore, PutNew};
 use crate::error::{Error, Result};
 use crate::sink::Token;
@@ -148,43 +149,14 @@ pub async fn publish(store: &dyn CheckpointStore, manifest: &Manifest) -> Result
 }
 
 async fn refuse_if_newer(store: &dyn CheckpointStore, manifest: &Manifest) -> Result<()> {
-    let newest = newest_generation(store, &manifest.pipeline).await?;
-    if newest <= manifest.generation {
-        return Ok(());
-    }
-    Err(Error::fenced(format!(
-        "pipeline {:?} is run by another sluice (generation {newest} has started; this is generation {}); stop one of them",
-        manifest.pipeline, manifest.generation
-    )))
-}
-
-async fn newest_generation(store: &dyn CheckpointStore, pipeline: &str) -> Result<u64> {
-    let files = store.list(&format!("{pipeline}/generations")).await?;
-    Ok(files.iter().filter_map(|f| epoch_of(f)).max().unwrap_or(0))
-}
-
-/// Takes the next generation number for a start of the pipeline; from now on older generations are fenced.
-///
-/// # Errors
-/// `Fenced` when others take generations at the same time, again and again.
-pub async fn claim_generation(store: &dyn CheckpointStore, pipeline: &str, holder: &str) -> Result<u64> {
-    const TRIES_MAX: usize = 16;
-    for _ in 0..TRIES_MAX {
-        let next = newest_generation(store, pipeline).await? + 1;
-        let path = format!("{pipeline}/generations/{next:020}.json");
-        let body = serde_json::json!({ "holder": holder }).to_string();
-        if store.put_new(&path, vec![Bytes::from(body)]).await? == PutNew::Done {
-            return Ok(next);
-        }
-    }
-    Err(Error::fenced(format!("pipeline {pipeline:?} is being started by others at the same time; start only one")))
+    generation::refuse_if_newer(store, &manifest.pipeline, manifest.generation).await
 }
 
 #[cfg(test)]
 mod tests {
     use futures::future::{BoxFuture, FutureExt};
 
-    use super::super::MemoryStore;
+    use super::super::{MemoryStore, claim_generation};
     use super::*;
 
     fn manifest(generation: u64, epoch: u64) -> Manifest {

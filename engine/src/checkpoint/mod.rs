@@ -1,13 +1,15 @@
 //! What outlives a crash: manifests and the packs of state that they name.
 
 mod gc;
+mod generation;
 mod manifest;
 mod memory;
 mod pack;
 mod store;
 
 pub use gc::sweep;
-pub use manifest::{ColdSegment, FORMAT_VERSION, Manifest, OperatorState, Segment, claim_generation, newest, publish};
+pub use generation::{Holder, claim_generation, newest_holder, refuse_if_newer, release_generation};
+pub use manifest::{ColdSegment, FORMAT_VERSION, Manifest, OperatorState, Segment, newest, publish};
 pub use memory::MemoryStore;
 pub use pack::{PackKind, PackWriter, read_segment};
 pub use store::{CheckpointStore, PutNew};

@@ -1,8 +1,10 @@
 //! Counters of a run: updated once for each batch, read by whoever shows them.
 
 mod catalog;
+mod waits;
 
 pub use catalog::{CATALOG, MetricKind, MetricSpec};
+pub use waits::{Waiting, Waits};
 
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -68,6 +70,7 @@ pub struct Metrics {
     nodes: Arc<Mutex<BTreeMap<String, Instances>>>,
     refresh_failures: Arc<Mutex<BTreeMap<String, u64>>>,
     run: Arc<RunMetrics>,
+    waits: Waits,
 }
 
 /// Counters of the run as a whole.
@@ -108,6 +111,11 @@ impl Metrics {
     /// How many refreshes of each model have failed since the start of this process.
     pub fn refresh_failure_counts(&self) -> BTreeMap<String, u64> {
         self.refresh_failures.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// What the run waits for.
+    pub fn waits(&self) -> &Waits {
+        &self.waits
     }
 
     /// The numbers of all nodes now, by name.

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Instant;
 
-use futures::future::try_join_all;
+use futures::future::{join_all, try_join_all};
 
 use super::control::{Control, NodeReport};
 use super::observer::{Committed, Observer};
@@ -68,17 +68,18 @@ pub(super) struct CommitLane {
     newest: Option<Manifest>,
 }
 
+/// What a run has when its graph is recovered.
+pub(super) struct Begun {
+    pub generation: u64,
+    pub newest: Option<Manifest>,
+    pub committers: Vec<(String, Box<dyn Committer>)>,
+    pub names: NodeNames,
+    pub shelf: Arc<Shelf>,
+}
+
 impl CommitLane {
-    pub fn new(
-        store: Arc<dyn CheckpointStore>,
-        config: &RunConfig,
-        generation: u64,
-        newest: Option<Manifest>,
-        committers: Vec<(String, Box<dyn Committer>)>,
-        names: NodeNames,
-        shelf: Arc<Shelf>,
-        observer: Box<dyn Observer>,
-    ) -> Self {
+    pub fn new(store: Arc<dyn CheckpointStore>, config: &RunConfig, begun: Begun, observer: Box<dyn Observer>) -> Self {
+        let Begun { generation, newest, committers, names, shelf } = begun;
         let (pipeline, metrics) = (config.pipeline.clone(), config.metrics.clone());
         Self { store, pipeline, generation, metrics, committers, names, shelf, observer, newest }
     }
@@ -105,6 +106,11 @@ impl CommitLane {
     pub async fn commit(mut self, epoch: Epoch, control: Arc<Control>) -> (Self, Result<()>) {
         let result = self.try_commit(epoch, &control).await;
         (self, result)
+    }
+
+    /// Tells the committers that the run has come to its end.
+    pub async fn end(&mut self) {
+        join_all(self.committers.iter_mut().map(|(_, committer)| committer.end())).await;
     }
 
     async fn try_commit(&mut self, epoch: Epoch, control: &Control) -> Result<()> {

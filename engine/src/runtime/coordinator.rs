@@ -50,6 +50,8 @@ impl Coordinator {
         if result.is_err() {
             self.control.abort();
             self.wait_for_commit().await;
+        } else if let Some(lane) = &mut self.lane {
+            lane.end().await;
         }
         result
     }

@@ -16,8 +16,8 @@ pub(super) type States = BTreeMap<String, Vec<Snapshot>>;
 const NAMED_MAX: usize = 8;
 
 /// A manifest fits a graph when both have the same sources, operators (with equal fingerprints) and sinks: a new operator
-/// would start without the history that its neighbours have already counted. The start of a run asks this; it may be
-/// asked before, as nothing is opened and nothing changes.
+/// would start without the history that its neighbours have already counted. A sink that fills itself may be new. The
+/// start of a run asks this; it may be asked before, as nothing is opened and nothing changes.
 ///
 /// # Errors
 /// `Config` when they differ, with the names of the nodes that are changed, new or gone.
@@ -30,7 +30,10 @@ pub fn check_same_graph(graph: &Graph, manifest: &Manifest) -> Result<()> {
                 let before = manifest.operators.get(&node.name);
                 (before.is_some(), before.is_some_and(|s| s.fingerprint == node.fingerprint))
             }
-            NodeKind::Sink(..) => (manifest.sinks.contains_key(&node.name), true),
+            NodeKind::Sink(_, committer) => {
+                let fills_itself = committer.as_ref().is_some_and(|c| c.fills_itself());
+                (fills_itself || manifest.sinks.contains_key(&node.name), true)
+            }
         };
         match (is_known, is_same) {
             (true, true) => {}

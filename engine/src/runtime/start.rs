@@ -5,14 +5,14 @@ use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use super::build::{Layout, build};
-use super::commit::{CommitLane, NodeNames};
+use super::commit::{Begun, CommitLane, NodeNames};
 use super::control::Control;
 use super::observer::Observer;
 use super::restore::{States, check_same_graph, load_states, open_and_restore};
 use super::run::{Claim, RunConfig};
 use super::shelf::Shelf;
 use super::stage::Stage;
-use crate::checkpoint::{CheckpointStore, Manifest};
+use crate::checkpoint::{CheckpointStore, Manifest, newest, refuse_if_newer};
 use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId, NodeKind};
 use crate::sink::Committer;
@@ -54,13 +54,14 @@ impl Recovered {
         if !committers.iter().any(|(_, c)| c.shows_early()) {
             config.tick = Duration::MAX;
         }
-        for (name, committer) in &mut committers {
-            let token = last.as_ref().and_then(|m| m.sinks.get(name).map(|t| (m.epoch, t.clone())));
-            committer.recover(token).await.map_err(|e| e.at(format!("sink {name:?}")))?;
-        }
-        let states = match &last {
-            Some(manifest) => load_states(store.as_ref(), manifest).await?,
-            None => Default::default(),
+        let recovered = recover(store.as_ref(), &mut committers, last.as_ref()).await;
+        let states = match recovered {
+            Ok(states) => states,
+            Err(e) => {
+                let epoch = last.as_ref().map_or(0, |m| m.epoch);
+                refuse_if_overtaken(store.as_ref(), &config.pipeline, generation, epoch).await?;
+                return Err(e);
+            }
         };
         let control = Arc::new(Control::new(graph.nodes().len()));
         let shelf =
@@ -100,8 +101,43 @@ impl Recovered {
 
     /// What commits the run's epochs.
     pub fn into_lane(self, store: Arc<dyn CheckpointStore>, observer: Box<dyn Observer>) -> CommitLane {
-        let names = NodeNames::of(&self.graph);
-        CommitLane::new(store, &self.config, self.generation, self.last, self.committers, names, self.shelf, observer)
+        let begun = Begun {
+            generation: self.generation,
+            newest: self.last,
+            committers: self.committers,
+            names: NodeNames::of(&self.graph),
+            shelf: self.shelf,
+        };
+        CommitLane::new(store, &self.config, begun, observer)
+    }
+}
+
+async fn recover(
+    store: &dyn CheckpointStore,
+    committers: &mut [(String, Box<dyn Committer>)],
+    last: Option<&Manifest>,
+) -> Result<States> {
+    for (name, committer) in committers {
+        let token = last.and_then(|m| m.sinks.get(name).map(|t| (m.epoch, t.clone())));
+        committer.recover(token).await.map_err(|e| e.at(format!("sink {name:?}")))?;
+    }
+    match last {
+        Some(manifest) => load_states(store, manifest).await,
+        None => Ok(Default::default()),
+    }
+}
+
+/// What fails at a start may fail because another run goes on meanwhile: its tables are ahead of the manifest that was
+/// read here, or its state has been swept. Then that is what is to be said.
+async fn refuse_if_overtaken(store: &dyn CheckpointStore, pipeline: &str, generation: u64, epoch: u64) -> Result<()> {
+    refuse_if_newer(store, pipeline, generation).await?;
+    match newest(store, pipeline).await? {
+        Some(other) if other.epoch > epoch => Err(Error::transient(format!(
+            "pipeline {pipeline:?} is still run by another sluice (generation {}), which has committed epoch {} while this \
+             one (generation {generation}) started; it ends by itself now, and this one starts again from there",
+            other.generation, other.epoch
+        ))),
+        _ => Ok(()),
     }
 }
 

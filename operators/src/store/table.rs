@@ -76,6 +76,16 @@ pub async fn read_rows(store: &Store, path: &str) -> Result<(u64, BoxStream<'sta
     Ok((snapshot.version(), rows.boxed()))
 }
 
+/// How many rows the newest version has, as its log says: 0 when there is no table, none when a file does not say.
+///
+/// # Errors
+/// As [`open_table`].
+pub async fn count_rows(store: &Store, path: &str) -> Result<Option<u64>> {
+    let Some(table) = open_table(store, path).await? else { return Ok(Some(0)) };
+    let snapshot = table.snapshot().map_err(|e| delta_error(&format!("read delta table {path}"), e))?;
+    Ok(snapshot.log_data().iter().map(|file| file.num_records().map(|rows| rows as u64)).sum())
+}
+
 fn no_table(store: &Store, path: &str) -> Error {
     Error::config(format!(
         "there is no delta table at {}{path}; run the pipeline first, or check the path",

@@ -2,12 +2,16 @@
 
 use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 use sluice_engine::metrics::Metrics;
 
 /// Longest reason that is kept; an error chain can be long, and a probe's log should not be.
 const REASON_CHARS_MAX: usize = 2000;
+
+/// A wait that is shorter is none that anybody must know of.
+const WAIT_SHOWN_AFTER: Duration = Duration::from_secs(3);
 
 /// Where the pipeline is on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
@@ -17,6 +21,8 @@ pub enum Phase {
     Starting,
     /// Rows flow.
     Ready,
+    /// Something outside takes no rows, and the run waits for it: alive, not ready.
+    Waiting,
     /// A worker has failed and the restart has not begun: neither alive nor ready.
     Failing,
 }
@@ -84,11 +90,19 @@ impl Health {
         if now.report.phase == Phase::Starting && flows {
             now.report = HealthReport { phase: Phase::Ready, reason: String::new() };
         }
-        now.report.clone()
+        let report = now.report.clone();
+        drop(now);
+        match self.metrics.waits().longest() {
+            Some((waited, what)) if report.phase == Phase::Ready && waited >= WAIT_SHOWN_AFTER => HealthReport {
+                phase: Phase::Waiting,
+                reason: shortened(&format!("waiting for {what} ({} s now)", waited.as_secs())),
+            },
+            _ => report,
+        }
     }
 
     fn set(&self, phase: Phase, reason: String) {
-        let reason = reason.chars().take(REASON_CHARS_MAX).collect();
+        let reason = shortened(&reason);
         let since = progress(&self.metrics);
         *self.lock() = Now { report: HealthReport { phase, reason }, since };
     }
@@ -96,6 +110,10 @@ impl Health {
     fn lock(&self) -> MutexGuard<'_, Now> {
         self.now.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn shortened(reason: &str) -> String {
+    reason.chars().take(REASON_CHARS_MAX).collect()
 }
 
 fn progress(metrics: &Metrics) -> Progress {

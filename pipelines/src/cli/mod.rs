@@ -3,6 +3,8 @@
 mod check;
 mod demo;
 mod init;
+mod maintain;
+mod maintain_refill;
 mod opened;
 mod output;
 mod plan;
@@ -72,6 +74,9 @@ enum Verb {
     Build(run::BuildArgs),
     /// Run the project's unit tests, and its data tests over the tables.
     Test(test::TestArgs),
+    /// Merge small files, delete what nobody needs any more, fill ClickHouse again: for a stopped daemon, which does all but
+    /// the last by itself.
+    Maintain(maintain::MaintainArgs),
     /// Simulate events, to Kafka or to files.
     Simulate(simulate::SimulateArgs),
     /// SQL over the tables.
@@ -161,6 +166,7 @@ async fn run_verb(verb: Verb) -> Outcome {
         Verb::Run(args) => run::run(args).await,
         Verb::Build(args) => run::build(args).await,
         Verb::Test(args) => test::test(args).await,
+        Verb::Maintain(args) => maintain::maintain(args).await,
         Verb::Simulate(args) => simulate::simulate(args).await,
         Verb::Query(args) => query::query(args).await,
         Verb::Status(args) => status::status(args).await,

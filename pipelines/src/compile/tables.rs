@@ -1,25 +1,64 @@
 //! A pipeline's tables as the Delta sink takes them: the one place that says what a table's folder, columns, write mode,
-//! partitions and key are.
+//! partitions, key and upkeep are, and which node of the graph writes it.
+
+use std::time::Duration;
 
 use datafusion::arrow::datatypes::SchemaRef;
 use sluice_operators::decode::json::rejects_schema;
-use sluice_operators::sink::delta::{DeltaConfig, WriteMode};
+use sluice_operators::sink::delta::{self, DeltaConfig, Keep, WriteMode};
 use sluice_operators::store::{OWN_FOLDER, Store};
 
 use super::plan::{How, ModelPlan, Pipeline};
 use super::streams::{SeedTable, Stream};
+use crate::project::{KEEP_LOG_MIN, KEEP_REMOVED_FILES_MIN};
 use crate::sql::op::Retractions;
+
+const fn same(one: Duration, other: Duration) -> bool {
+    one.as_secs() == other.as_secs()
+}
+const _: () = assert!(same(KEEP_LOG_MIN, delta::KEEP_LOG_MIN), "settings and tables have one bound");
+const _: () =
+    assert!(same(KEEP_REMOVED_FILES_MIN, delta::KEEP_REMOVED_FILES_MIN), "settings and tables have one bound");
+
+/// The name of the table of rejects, beside the others' `layer.name`.
+pub(super) const REJECTS: &str = "rejects";
 
 /// What the table of rejects is, for people.
 const ABOUT_REJECTS: &str = "records that could not be decoded and rows for which an expression fails, with the reason";
 
+/// A table of the lake.
+pub struct LakeTable {
+    /// Its name, `layer.name`.
+    pub name: String,
+    /// How it is written.
+    pub config: DeltaConfig,
+    /// The graph's node that writes it; none when its model is refreshed.
+    pub sink: Option<String>,
+}
+
+impl LakeTable {
+    fn written(name: &str, config: DeltaConfig) -> LakeTable {
+        LakeTable { name: name.to_owned(), config, sink: Some(delta_node(name)) }
+    }
+}
+
+/// The graph's node that writes a table of the lake.
+pub(super) fn delta_node(table: &str) -> String {
+    format!("delta/{table}")
+}
+
 impl Pipeline {
     /// All tables in the lake: streams, seeds, models, rejects.
-    pub fn delta_tables(&self, store: &Store) -> Vec<DeltaConfig> {
-        let streams = self.streams.iter().map(|s| self.stream_table(store, s));
-        let seeds = self.seeds.iter().map(|s| self.seed_table(store, s));
-        let models = self.models.values().map(|m| self.model_table(store, m));
-        streams.chain(seeds).chain(models).chain([self.rejects_table(store)]).collect()
+    pub fn lake_tables(&self, store: &Store) -> Vec<LakeTable> {
+        let streams = self.streams.iter().map(|s| LakeTable::written(&s.table, self.stream_table(store, s)));
+        let seeds = self.seeds.iter().map(|s| LakeTable::written(&s.table, self.seed_table(store, s)));
+        let models = self.models.values().map(|m| LakeTable {
+            name: m.table.clone(),
+            config: self.model_table(store, m),
+            sink: matches!(m.how, How::Stream(_)).then(|| delta_node(&m.table)),
+        });
+        let rejects = LakeTable::written(REJECTS, self.rejects_table(store));
+        streams.chain(seeds).chain(models).chain([rejects]).collect()
     }
 
     /// A stream's bronze table.
@@ -34,16 +73,17 @@ impl Pipeline {
         self.delta_table(store, table, seed.rows.schema(), WriteMode::Append)
     }
 
-    /// A model's table, streamed or refreshed.
+    /// A model's table. One that is refreshed is replaced whole, and has no key.
     pub fn model_table(&self, store: &Store, model: &ModelPlan) -> DeltaConfig {
-        let mode = match model.retractions {
-            Retractions::None => WriteMode::Append,
-            Retractions::Rare => WriteMode::Changes,
-            Retractions::Frequent => WriteMode::Upsert,
+        let (mode, key) = match (&model.how, model.retractions) {
+            (How::Refresh { .. }, _) => (WriteMode::Changes, &[][..]),
+            (How::Stream(_), Retractions::None) => (WriteMode::Append, &model.key[..]),
+            (How::Stream(_), Retractions::Rare) => (WriteMode::Changes, &model.key[..]),
+            (How::Stream(_), Retractions::Frequent) => (WriteMode::Upsert, &model.key[..]),
         };
         let table = TableName { path: &model.path, name: &model.table, about: &model.description };
         let table = self.delta_table(store, table, model.schema.clone(), mode);
-        table.partitioned_by(&model.partition_by).keyed_by(&model.key)
+        table.partitioned_by(&model.partition_by).keyed_by(key)
     }
 
     /// The table of what could not be processed.
@@ -51,13 +91,15 @@ impl Pipeline {
         let taken_back = |m: &ModelPlan| matches!(&m.how, How::Stream(op) if op.rejects_taken_back());
         let mode = if self.models.values().any(taken_back) { WriteMode::Changes } else { WriteMode::Append };
         let path = format!("{OWN_FOLDER}/rejects");
-        let table = TableName { path: &path, name: "rejects", about: ABOUT_REJECTS };
+        let table = TableName { path: &path, name: REJECTS, about: ABOUT_REJECTS };
         self.delta_table(store, table, rejects_schema(), mode)
     }
 
     fn delta_table(&self, store: &Store, table: TableName<'_>, schema: SchemaRef, mode: WriteMode) -> DeltaConfig {
         let app_id = format!("{}/{}", self.project.name, table.name);
         let mut config = DeltaConfig::new(store.clone(), table.path, app_id, schema, mode);
+        let tables = self.project.settings.tables;
+        config.keep = Keep { log: tables.keep_log, removed_files: tables.keep_removed_files };
         config.description = (!table.about.is_empty()).then(|| table.about.to_owned());
         config
     }
@@ -106,7 +148,7 @@ mod tests {
         let line = |t: DeltaConfig| {
             format!("{} {} {:?} by ({}) key ({})", t.path, t.app_id, t.mode, t.partition_by.join(","), t.key.join(","))
         };
-        pipeline.delta_tables(&store).into_iter().map(line).collect()
+        pipeline.lake_tables(&store).into_iter().map(|t| line(t.config)).collect()
     }
 
     /// Each kind of table has its folder, writer, mode, partitions and key; rejects are taken back only where a row for
@@ -122,7 +164,7 @@ mod tests {
         assert_eq!(tables(&[COPY]), append);
         let changing = [
             "gold/sums shop/gold.sums Upsert by () key (id)",
-            "gold/ranked shop/gold.ranked Upsert by () key ()",
+            "gold/ranked shop/gold.ranked Changes by () key ()",
             "_sluice/rejects shop/rejects Changes by () key ()",
         ];
         assert_eq!(tables(&[COPY, SUMS, RANKED]), [usual.as_slice(), &changing].concat());

@@ -1,6 +1,7 @@
 //! Whether a run would go on from what is in the lake.
 
 use sluice_engine::checkpoint::newest;
+use sluice_engine::metrics::Waits;
 use sluice_engine::runtime::check_same_graph;
 use sluice_engine::{Error, ErrorKind, Result};
 use sluice_operators::sink::delta::check_table;
@@ -16,8 +17,8 @@ pub async fn run_faults(pipeline: &Pipeline, store: &Store) -> Vec<Error> {
         return vec![fault];
     }
     let mut faults = Vec::new();
-    for table in pipeline.delta_tables(store) {
-        if let Err(fault) = check_table(&table).await {
+    for table in pipeline.lake_tables(store) {
+        if let Err(fault) = check_table(&table.config).await {
             let away = fault.kind() == ErrorKind::Transient;
             faults.push(fault);
             if away {
@@ -32,6 +33,7 @@ pub async fn run_faults(pipeline: &Pipeline, store: &Store) -> Vec<Error> {
 async fn same_project(pipeline: &Pipeline, store: &Store) -> Result<()> {
     let Some(manifest) = newest(store, &pipeline.project.name).await? else { return Ok(()) };
     let runtime = tokio::runtime::Handle::current();
-    let context = GraphContext { store: store.clone(), generation: manifest.generation, runtime };
+    let context =
+        GraphContext { store: store.clone(), generation: manifest.generation, runtime, waits: Waits::default() };
     check_same_graph(&build_graph(pipeline, &context)?, &manifest)
 }

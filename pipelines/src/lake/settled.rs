@@ -5,11 +5,12 @@ use std::collections::HashSet;
 use datafusion::arrow::array::{ArrayRef, BooleanArray, RecordBatch};
 use datafusion::arrow::compute::{cast, filter_record_batch};
 use datafusion::arrow::row::{RowConverter, SortField};
-use futures::TryStreamExt;
 use futures::future::{BoxFuture, FutureExt, ready};
+use futures::stream::BoxStream;
+use futures::{StreamExt, TryStreamExt};
 use sluice_engine::{Error, Result};
 use sluice_operators::sink::clickhouse::Settled;
-use sluice_operators::store::{Store, read_rows};
+use sluice_operators::store::{Store, count_rows, open_table, read_rows};
 
 /// Reads the rows of keys from a Delta table. At start the table stands at the newest committed epoch.
 pub struct DeltaSettled {
@@ -52,5 +53,19 @@ impl Settled for DeltaSettled {
                 .await
         }
         .boxed()
+    }
+
+    fn all<'a>(&'a mut self, _epoch: u64) -> BoxFuture<'a, Result<BoxStream<'static, Result<RecordBatch>>>> {
+        async move {
+            match open_table(&self.store, &self.path).await? {
+                Some(_) => Ok(read_rows(&self.store, &self.path).await?.1),
+                None => Ok(futures::stream::empty().boxed()),
+            }
+        }
+        .boxed()
+    }
+
+    fn count<'a>(&'a mut self) -> BoxFuture<'a, Result<Option<u64>>> {
+        async move { count_rows(&self.store, &self.path).await }.boxed()
     }
 }

@@ -37,7 +37,8 @@ pub use node::{
 pub use seeds::{Seed, SeedColumn};
 pub use select::{select, select_except};
 pub use settings::{
-    Admin, ClickHouse, FileStreams, Kafka, Run, Secret, Settings, SimulatedFaults, Simulator, SourceSettings, Workers,
+    Admin, ClickHouse, FileStreams, KEEP_LOG_MIN, KEEP_REMOVED_FILES_MIN, Kafka, Run, Secret, Settings,
+    SimulatedFaults, Simulator, SourceSettings, Tables, Workers,
 };
 pub use unit_tests::{Given, Rows, UnitTest};
 pub use units::{parse_duration, parse_size};

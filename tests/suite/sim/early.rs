@@ -1,6 +1,6 @@
 //! A table that shows rows before their epoch is committed: of each key the row of the highest version counts.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use futures::future::{BoxFuture, FutureExt, ready};
@@ -21,45 +21,52 @@ struct Shown {
     epoch: u64,
     /// None: the key is gone.
     value: Option<i64>,
-    late: bool,
 }
+
+/// The runs that have committed epochs, oldest first: generation, and the first epoch.
+type Runs = Vec<(u64, u64)>;
 
 /// A table of keys and values that replaces rows by version. Cheap to clone: all clones are one.
 ///
 /// A run that lives on beside the one that has taken over may show a row after the other has set the table back. Nothing
-/// is there to stop it, and when the key does not change any more nothing replaces the row: it is known to be late.
+/// is there to stop it; but the row is of no epoch that its run has committed, so it is found, when the other commits or at
+/// the next start.
 #[derive(Clone, Default)]
-pub struct EarlyTable(Arc<Mutex<Content>>);
-
-#[derive(Default)]
-struct Content {
-    rows: BTreeMap<i64, Shown>,
-    /// The newest run that has set the table back.
-    set_back_by: u64,
-}
+pub struct EarlyTable(Arc<Mutex<BTreeMap<i64, Shown>>>);
 
 impl EarlyTable {
-    fn content(&self) -> MutexGuard<'_, Content> {
+    fn rows(&self) -> MutexGuard<'_, BTreeMap<i64, Shown>> {
         self.0.lock().expect("nobody panics while holding a table")
     }
 
     /// What a reader sees.
     pub fn shown(&self) -> Weights {
-        self.content().rows.iter().filter_map(|(key, shown)| Some((vec![*key, shown.value?], 1))).collect()
-    }
-
-    /// The keys whose rows are late.
-    pub fn late(&self) -> BTreeSet<i64> {
-        self.content().rows.iter().filter(|(_, shown)| shown.late).map(|(key, _)| *key).collect()
+        self.rows().iter().filter_map(|(key, shown)| Some((vec![*key, shown.value?], 1))).collect()
     }
 
     fn insert(&self, key: i64, version: Version, epoch: u64, value: Option<i64>) {
-        let content = &mut *self.content();
-        if content.rows.get(&key).is_none_or(|there| there.version <= version) {
-            let late = version.0 < content.set_back_by;
-            content.rows.insert(key, Shown { version, epoch, value, late });
+        let mut rows = self.rows();
+        if rows.get(&key).is_none_or(|there| there.version <= version) {
+            rows.insert(key, Shown { version, epoch, value });
         }
     }
+}
+
+/// True for a row of no committed epoch, as `sink/clickhouse/runs.rs` has it. `last` is the newest committed epoch.
+fn is_not_committed(shown: &Shown, runs: &Runs, last: u64, plant: Option<Plant>) -> bool {
+    let (generation, sequence) = shown.version;
+    match plant {
+        Some(Plant::SetBackByEpochOnly) => return shown.epoch > last,
+        Some(Plant::LateRowsStay) => {
+            return shown.epoch > last || runs.last().is_some_and(|(newest, _)| generation > *newest);
+        }
+        _ => {}
+    }
+    let Some(at) = runs.iter().rposition(|(run, _)| *run <= generation) else {
+        return runs.is_empty() && shown.epoch > last;
+    };
+    let ended = runs.get(at + 1).map_or(last, |(_, first)| first - 1);
+    if runs[at].0 == generation { shown.epoch > ended } else { sequence != 0 || shown.epoch < ended }
 }
 
 /// A sink and its committer, as one process holds them.
@@ -72,6 +79,7 @@ pub struct EarlyPart {
     pub plant: Option<Plant>,
     pub generation: u64,
     pub staged: Weights,
+    pub runs: Runs,
 }
 
 impl Sink for EarlyPart {
@@ -112,20 +120,25 @@ impl Sink for EarlyPart {
 }
 
 impl EarlyPart {
-    /// What is not of the committed epochs is set back to them: rows of a later epoch; and rows of a run later than the one
-    /// that has written the newest manifest, because such a run has cut the epochs of the same numbers elsewhere.
-    fn set_back(&self, last: Option<(u64, u64)>) {
-        let (last, by) = last.unwrap_or_default();
+    /// What is of no committed epoch is set back to the newest, `last`; without one, everything. With `before` only rows of
+    /// older runs.
+    fn set_back(&self, last: Option<u64>, before: Option<u64>) {
         let settled: BTreeMap<i64, i64> = self.settled.rows().into_keys().map(|row| (row[0], row[1])).collect();
-        let by_epoch_only = self.plant == Some(Plant::SetBackByEpochOnly);
-        let is_other = |shown: &Shown| shown.epoch > last || !by_epoch_only && shown.version.0 > by;
-        let others: Vec<i64> = {
-            let mut content = self.table.content();
-            content.set_back_by = content.set_back_by.max(self.generation);
-            content.rows.iter().filter(|(_, shown)| is_other(shown)).map(|(key, _)| *key).collect()
+        let is_wrong = |shown: &Shown| {
+            before.is_none_or(|before| shown.version.0 < before)
+                && last.is_none_or(|last| is_not_committed(shown, &self.runs, last, self.plant))
         };
-        for key in others {
-            self.table.insert(key, (self.generation, 0), last, settled.get(&key).copied());
+        let wrong: Vec<i64> =
+            self.table.rows().iter().filter(|(_, shown)| is_wrong(shown)).map(|(key, _)| *key).collect();
+        for key in wrong {
+            let value = last.and_then(|_| settled.get(&key).copied());
+            self.table.insert(key, (self.generation, 0), last.unwrap_or(0), value);
+        }
+    }
+
+    fn notes(&mut self, epoch: u64) {
+        if self.runs.last().is_none_or(|(newest, _)| *newest < self.generation) {
+            self.runs.push((self.generation, epoch));
         }
     }
 }
@@ -135,19 +148,34 @@ impl Committer for EarlyPart {
         true
     }
 
-    fn seal<'a>(&'a mut self, _epoch: u64, _parts: Vec<Part>) -> BoxFuture<'a, Result<Token>> {
-        ready(Ok(json!({ "generation": self.generation }))).boxed()
+    fn seal<'a>(&'a mut self, epoch: u64, _parts: Vec<Part>) -> BoxFuture<'a, Result<Token>> {
+        let mut runs = self.runs.clone();
+        if runs.last().is_none_or(|(newest, _)| *newest < self.generation) {
+            runs.push((self.generation, epoch));
+        }
+        ready(Ok(json!({ "runs": runs }))).boxed()
     }
 
-    fn commit<'a>(&'a mut self, _epoch: u64, _token: &'a Token) -> BoxFuture<'a, Result<()>> {
-        ready(Ok(())).boxed()
+    /// Looks for late rows, now and then.
+    fn commit<'a>(&'a mut self, epoch: u64, _token: &'a Token) -> BoxFuture<'a, Result<()>> {
+        self.notes(epoch);
+        let this = &*self;
+        let effect = move || {
+            if this.world.random(|r| r.per_mille(300)) {
+                this.set_back(Some(epoch), Some(this.generation));
+            }
+            Ok(())
+        };
+        this.world.later(this.pid, "look for late rows".into(), effect).boxed()
     }
 
     fn recover<'a>(&'a mut self, last: Option<(u64, Token)>) -> BoxFuture<'a, Result<()>> {
+        let runs = last.as_ref().map(|(_, token)| serde_json::from_value(token["runs"].clone()));
+        self.runs = runs.map(|runs| runs.expect("the token is this sink's")).unwrap_or_default();
         let this = &*self;
         let effect = move || {
             if this.plant != Some(Plant::NotSetBack) {
-                this.set_back(last.map(|(epoch, token)| (epoch, token["generation"].as_u64().unwrap_or(0))));
+                this.set_back(last.map(|(epoch, _)| epoch), None);
             }
             Ok(())
         };

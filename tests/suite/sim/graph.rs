@@ -97,6 +97,7 @@ impl Lake {
             plant: self.plant,
             generation,
             staged: Weights::new(),
+            runs: vec![],
         }
     }
 
@@ -111,9 +112,7 @@ impl Lake {
         sums.extend(by_key.iter().map(|(key, sum)| (vec![*key, *sum], 1)));
         let counts = by_bucket.iter().map(|(bucket, n)| (vec![*bucket, *n], 1)).collect();
         self.same("bronze", self.bronze.rows(), rows.into_iter().map(|row| (row, 1)).collect());
-        let late = self.early.late();
-        let in_time = |rows: Weights| rows.into_iter().filter(|(row, _)| !late.contains(&row[0])).collect();
-        self.same("early", in_time(self.early.shown()), in_time(sums.clone()));
+        self.same("early", self.early.shown(), sums.clone());
         self.same("sums", self.sums.rows(), sums);
         // The aggregate keeps a group whose rows have all gone, with the sum 0; whether there ever was one depends on cuts.
         let counted = self.counts.rows().into_iter().filter(|(row, _)| row[1] != 0).collect();

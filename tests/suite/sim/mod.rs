@@ -22,8 +22,10 @@ use scenario::{Outcome, Script, play};
 
 /// Seeds that the test command plays.
 const SEEDS: u64 = 500;
+/// Seeds of crowded scenarios that the test command plays.
+const CROWDED_SEEDS: u64 = 150;
 /// Seeds in which a planted bug must be found at least once.
-const PLANT_SEEDS: u64 = 300;
+const PLANT_SEEDS: u64 = 1_000;
 /// Lines of the trace that a failure shows.
 const SHOWN_LINES: usize = 80;
 
@@ -68,6 +70,15 @@ fn nothing_lost_nothing_doubled() {
     assert!(crashes > 0 && failures > fenced && fenced > 0, "the seeds do nothing of what they should");
 }
 
+/// The same where a second run starts beside the first again and again: what an overtaken one shows late is set back.
+#[test]
+fn crowds_neither_lose_nor_double() {
+    for seed in 0..CROWDED_SEEDS {
+        let script = Script { seed, crowded: true, ..Script::default() };
+        assert_right(script, &play(script));
+    }
+}
+
 /// A crash before and after each step of a run, one at a time, loses and doubles nothing.
 #[test]
 fn a_crash_at_every_step() {
@@ -110,9 +121,13 @@ fn planted_bugs_are_found() {
         Plant::OffsetOffByOne,
         Plant::NotSetBack,
         Plant::SetBackByEpochOnly,
+        Plant::LateRowsStay,
     ];
     for plant in plants {
-        let mut scripts = (0..PLANT_SEEDS).map(|seed| Script { seed, plant: Some(plant), ..Script::default() });
+        // Some need two runs at once.
+        let crowded = plant == Plant::LateRowsStay;
+        let mut scripts =
+            (0..PLANT_SEEDS).map(|seed| Script { seed, plant: Some(plant), crowded, ..Script::default() });
         let found = scripts.find(|script| !play(*script).violations.is_empty());
         let found = found.unwrap_or_else(|| panic!("{plant:?} is not found by {PLANT_SEEDS} seeds"));
         println!("{plant:?} is found by seed {}", found.seed);

@@ -13,4 +13,6 @@ pub enum Plant {
     NotSetBack,
     /// The early table is set back by the numbers of epochs alone, whichever run has shown a row.
     SetBackByEpochOnly,
+    /// Rows that an overtaken run has shown late are not set back.
+    LateRowsStay,
 }

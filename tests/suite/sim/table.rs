@@ -155,7 +155,8 @@ impl TablePart {
                 .violation(format!("table {} is at epoch {at}, the newest manifest is {newest}", self.table.name));
         }
         if at > last {
-            return Err(Error::fenced(format!(
+            // As the real one, which knows the manifest that was read and no other: the engine finds out what it means.
+            return Err(Error::config(format!(
                 "table {} is at epoch {at}, this run begins at {last}",
                 self.table.name
             )));

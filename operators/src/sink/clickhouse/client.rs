@@ -147,7 +147,9 @@ impl Client {
     fn failure(&self, cause: Cause) -> Failure {
         let code = code_of(&cause);
         let fault = fault_of(&cause, code);
-        let kind = if fault == Fault::Away { ErrorKind::Transient } else { ErrorKind::Config };
+        // A table that has gone is made and filled by the next start.
+        let gone = matches!(code, Some(60 | 81));
+        let kind = if fault == Fault::Away || gone { ErrorKind::Transient } else { ErrorKind::Config };
         let (url, user) = (&self.url, &self.user);
         let text = match (&cause, code) {
             (Cause::Network(_) | Cause::TimedOut, _) => {
@@ -161,6 +163,9 @@ impl Client {
             }
             (_, Some(291 | 497)) => {
                 format!("clickhouse at {url}: user \"{user}\" lacks a grant; give it the one that is named here")
+            }
+            (_, Some(60 | 81)) => {
+                format!("clickhouse at {url} has lost a table or its database; a start makes it anew and fills it")
             }
             (_, Some(252)) => format!("clickhouse at {url} has more parts than it can merge; it catches up by itself"),
             (_, Some(code)) => format!("clickhouse at {url} refused a statement (its code {code})"),

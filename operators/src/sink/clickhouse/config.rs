@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use arrow::datatypes::SchemaRef;
+use sluice_engine::metrics::Waits;
 
 /// One model's way into ClickHouse.
 ///
@@ -31,6 +32,8 @@ pub struct ClickHouseConfig {
     pub comment: String,
     /// Descriptions of columns, by name; others have none.
     pub descriptions: BTreeMap<String, String>,
+    /// Told while ClickHouse does not take rows.
+    pub waits: Waits,
 }
 
 impl ClickHouseConfig {

@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
+use sluice_engine::metrics::{Waiting, Waits};
 use sluice_engine::{Error, ErrorKind, Result};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::Instant;
@@ -20,6 +21,9 @@ const UNCLEAR_TRIES_MAX: u32 = 12;
 
 /// Shortest time between two warnings that a block cannot be inserted.
 const WARN_EVERY_SECONDS: u64 = 10;
+
+/// An insert that takes longer than this is one that waits, in seconds.
+const SLOW_AFTER_SECONDS: u64 = 3;
 
 /// Pauses between tries of one block: doubled each time from the first to the longest. There is one task for each
 /// worker, so nothing would be won by jitter.
@@ -75,6 +79,7 @@ struct Shared {
     table: String,
     held_bytes: AtomicUsize,
     failure: OnceLock<(ErrorKind, String)>,
+    waits: Waits,
 }
 
 /// A place in the queue.
@@ -88,10 +93,16 @@ impl Place<'_> {
 }
 
 impl Inserter {
-    /// Starts the task. `table` is for messages.
-    pub(super) fn start(runtime: &tokio::runtime::Handle, table: String, insert: InsertOnce, pauses: Pauses) -> Self {
+    /// Starts the task. `table` is for messages; `waits` is told while ClickHouse takes no rows.
+    pub(super) fn start(
+        runtime: &tokio::runtime::Handle,
+        table: String,
+        insert: InsertOnce,
+        pauses: Pauses,
+        waits: Waits,
+    ) -> Self {
         let (sender, receiver) = mpsc::channel(QUEUE_BLOCKS_MAX);
-        let shared = Arc::new(Shared { table, held_bytes: AtomicUsize::new(0), failure: OnceLock::new() });
+        let shared = Arc::new(Shared { table, held_bytes: AtomicUsize::new(0), failure: OnceLock::new(), waits });
         let task = runtime.spawn(work(receiver, shared.clone(), insert, pauses)).abort_handle();
         Self { sender, shared, task }
     }
@@ -178,35 +189,60 @@ async fn insert_patiently(
     pauses: Pauses,
     warned: &mut Option<Instant>,
 ) -> Result<()> {
-    let started = Instant::now();
-    let mut tries = 0u32;
+    let mut wait = Wait { shared, since: std::time::Instant::now(), tries: 0, shown: None, warned };
     loop {
-        let Failure { fault, error } = match insert(block.clone()).await {
+        let Failure { fault, error } = match wait.watch(insert(block.clone())).await {
             Ok(()) => break,
             Err(failure) => failure,
         };
-        tries = tries.saturating_add(1);
-        if fault == Fault::Refused || (fault == Fault::Unclear && tries >= UNCLEAR_TRIES_MAX) {
+        wait.tries = wait.tries.saturating_add(1);
+        if fault == Fault::Refused || (fault == Fault::Unclear && wait.tries >= UNCLEAR_TRIES_MAX) {
             return Err(error.at(format!("clickhouse table {}", shared.table)));
         }
-        if warned.is_none_or(|at| at.elapsed() >= Duration::from_secs(WARN_EVERY_SECONDS)) {
-            *warned = Some(Instant::now());
-            let (seconds, held_bytes) = (started.elapsed().as_secs(), shared.held_bytes.load(Ordering::Relaxed));
-            tracing::warn!(
-                table = shared.table,
-                tries,
-                seconds,
-                held_bytes,
-                "waiting for clickhouse, going on by itself: {error}"
-            );
-        }
-        tokio::time::sleep(pauses.after(tries)).await;
+        wait.tell(&error.to_string());
+        tokio::time::sleep(pauses.after(wait.tries)).await;
     }
-    if warned.is_some_and(|at| at >= started) {
-        let seconds = started.elapsed().as_secs();
+    if wait.shown.is_some() {
+        let (seconds, tries) = (wait.since.elapsed().as_secs(), wait.tries + 1);
         tracing::info!(table = shared.table, tries, seconds, "clickhouse takes rows again");
     }
     Ok(())
+}
+
+/// One block that is not in yet.
+struct Wait<'a> {
+    shared: &'a Shared,
+    since: std::time::Instant,
+    tries: u32,
+    /// There from the moment on in which it is known to wait.
+    shown: Option<Waiting>,
+    warned: &'a mut Option<Instant>,
+}
+
+impl Wait<'_> {
+    /// One try; tells that it waits when there is no answer for long.
+    async fn watch(&mut self, mut insert: BoxFuture<'static, Result<(), Failure>>) -> Result<(), Failure> {
+        loop {
+            match tokio::time::timeout(Duration::from_secs(SLOW_AFTER_SECONDS), &mut insert).await {
+                Ok(done) => return done,
+                Err(_) => self.tell("it takes the rows and does not answer"),
+            }
+        }
+    }
+
+    fn tell(&mut self, why: &str) {
+        let what = format!("clickhouse table {}: {why}", self.shared.table);
+        match &self.shown {
+            Some(shown) => shown.because(what),
+            None => self.shown = Some(self.shared.waits.begin(self.since, what)),
+        }
+        if self.warned.is_none_or(|at| at.elapsed() >= Duration::from_secs(WARN_EVERY_SECONDS)) {
+            *self.warned = Some(Instant::now());
+            let held_bytes = self.shared.held_bytes.load(Ordering::Relaxed);
+            let (table, tries, seconds) = (&self.shared.table, self.tries, self.since.elapsed().as_secs());
+            tracing::warn!(table, tries, seconds, held_bytes, "waiting for clickhouse, going on by itself: {why}");
+        }
+    }
 }
 
 #[cfg(test)]

@@ -46,7 +46,7 @@ fn block(n: u8) -> Block {
 }
 
 fn start(server: &Arc<Pretended>) -> Inserter {
-    Inserter::start(&tokio::runtime::Handle::current(), "d.t__rows".into(), server.insert(), QUICK)
+    Inserter::start(&tokio::runtime::Handle::current(), "d.t__rows".into(), server.insert(), QUICK, Default::default())
 }
 
 async fn send(inserter: &Inserter, block: Block) -> Result<()> {

@@ -7,8 +7,8 @@
 //! The way of a change: `sink` stages it -> `consolidate` adds it up by key -> `block` makes the immutable bytes of an
 //! insert -> `inserter` sends them in order, and again until they are in. Rows are visible at once; `committer` has
 //! nothing to commit. What makes that safe is `_version` (see `version`): whatever is written again, and in whatever
-//! order, the latest wins; and `settle`, which after a crash sets back what had been shown of an epoch that was never
-//! committed.
+//! order, the latest wins; `settle`, which sets back what had been shown and was never committed (`runs` knows what was); and
+//! `refill`, for a table that has lost rows.
 
 mod block;
 mod check;
@@ -19,6 +19,7 @@ mod consolidate;
 mod ddl;
 mod inserter;
 mod refill;
+mod runs;
 mod settle;
 mod sink;
 mod target;
@@ -26,7 +27,7 @@ mod types;
 mod version;
 
 pub use check::{Plan, check};
-pub use committer::ClickHouseCommitter;
+pub use committer::{ClickHouseCommitter, fill};
 pub use config::{ClickHouseConfig, ROWS_SUFFIX};
 pub use refill::{Refill, maintain, replace_all};
 pub use settle::Settled;

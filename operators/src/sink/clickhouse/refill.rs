@@ -1,9 +1,11 @@
-//! A table filled with a whole result: what `refresh` models do.
+//! A table filled with a whole result: what `refresh` models do, and what is done to a table that has lost rows.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use arrow::array::RecordBatch;
+use futures::TryStreamExt;
+use futures::stream::BoxStream;
 use hashbrown::HashSet;
 use sluice_engine::{Batch, Error, Result};
 use xxhash_rust::xxh3::xxh3_128;
@@ -39,7 +41,8 @@ pub struct Refill {
 }
 
 impl Refill {
-    /// Makes the table if it is missing. `stamp` must be later than all rows that are there, and its sequence not 0.
+    /// Makes the table if it is missing. `stamp` must be later than all rows that are there; its sequence is 0 only for what
+    /// a start finds committed.
     ///
     /// # Errors
     /// As `check`.
@@ -70,6 +73,17 @@ impl Refill {
             self.written.rows += block.upserts as u64;
         }
         Ok(())
+    }
+
+    /// Adds all rows of a result, and deletes what it does not hold.
+    ///
+    /// # Errors
+    /// As `write`, and those of the result.
+    pub async fn write_all(mut self, mut rows: BoxStream<'static, Result<RecordBatch>>) -> Result<Written> {
+        while let Some(batch) = rows.try_next().await? {
+            self.write(batch).await?;
+        }
+        self.finish().await
     }
 
     /// Deletes what the result does not hold.

@@ -1,9 +1,12 @@
-//! After a crash: rows that were shown before their epoch was committed.
+//! Rows that were shown, and whose epoch was never committed by the run that has shown them.
 //!
 //! Rows go to ClickHouse before their epoch is committed. When the run breaks off in between, they are read and made
 //! again, but ticks fall elsewhere: a key that went a -> b -> a, and was seen as b, may now go from a to a inside of
-//! one tick, and then nothing says so. So what belongs to an epoch after the last committed one is set back, before any
-//! row is read, to what it was when that epoch was committed.
+//! one tick, and then nothing says so. So what belongs to no committed epoch is set back, before any row is read, to what
+//! it was when the last epoch was committed. Which rows those are, `runs` says.
+//!
+//! A run that has been overtaken, and does not know it yet, may show rows after the next has set the table back. Those are
+//! looked for from time to time, and at the next start.
 
 use std::sync::Arc;
 
@@ -12,6 +15,7 @@ use arrow::compute::{cast, concat_batches};
 use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::ipc::reader::StreamReader;
 use futures::future::BoxFuture;
+use futures::stream::BoxStream;
 use serde::Deserialize;
 use sluice_engine::{Batch, Error, Result};
 
@@ -19,8 +23,9 @@ use super::block::{BLOCK_BYTES_MAX, BLOCK_ROWS_MAX, Block, token};
 use super::client::Client;
 use super::consolidate::Staged;
 use super::ddl::{insert_arrow, insert_tombstones, key_list};
+use super::runs::Runs;
 use super::target::Target;
-use super::version::{Stamp, generation_of};
+use super::version::{Stamp, first_version, generation_of};
 
 /// Keys that are looked up at once, at most.
 const KEYS_AT_ONCE_MAX: usize = 65_536;
@@ -33,6 +38,18 @@ pub trait Settled: Send {
     /// # Errors
     /// Those of the table that is read.
     fn rows<'a>(&'a mut self, epoch: u64, keys: RecordBatch) -> BoxFuture<'a, Result<Vec<RecordBatch>>>;
+
+    /// All of the model's rows as of the end of `epoch`, piece by piece. Called at start only.
+    ///
+    /// # Errors
+    /// Those of the table that is read.
+    fn all<'a>(&'a mut self, epoch: u64) -> BoxFuture<'a, Result<BoxStream<'static, Result<RecordBatch>>>>;
+
+    /// How many rows the model has now; none when that is not known without reading them.
+    ///
+    /// # Errors
+    /// Those of the table that is asked.
+    fn count<'a>(&'a mut self) -> BoxFuture<'a, Result<Option<u64>>>;
 }
 
 #[derive(Deserialize)]
@@ -56,7 +73,7 @@ pub(super) async fn refuse_later_rows(client: &Client, target: &Target, stamp: S
     }
     Err(Error::config(format!(
         "clickhouse table {} holds rows of run {}, but this is run {} of the pipeline: if the lake was made anew, \
-         run DROP TABLE {} and start again, which fills it as the lake is filled; if another pipeline writes there, set another \
+         run DROP TABLE {} and start again, which fills it from the lake; if another pipeline writes there, set another \
          clickhouse.database in sluice.yml",
         target.shown(),
         generation_of(found),
@@ -65,49 +82,80 @@ pub(super) async fn refuse_later_rows(client: &Client, target: &Target, stamp: S
     )))
 }
 
-/// Sets what is later than epoch `last` back to what it was then. Without a committed epoch, to nothing.
-pub(super) async fn settle(
-    client: &Client,
-    target: &Arc<Target>,
-    stamp: Stamp,
-    last: Option<u64>,
-    settled: Option<&mut (dyn Settled + 'static)>,
-) -> Result<()> {
-    let Some(last) = last else {
-        return client.execute_on_table(&insert_tombstones(target, stamp.version()?, 0)).await;
-    };
-    let later = format!("FROM {} WHERE _epoch > {last}", target.rows_name());
-    let rows = number(client, &format!("SELECT toString(count()) AS value {later}")).await?;
-    if rows == 0 {
-        return Ok(());
-    }
-    let table = target.shown();
-    let Some(settled) = settled else {
-        tracing::warn!(
-            table,
-            rows,
-            last,
-            "clickhouse shows rows of an epoch that was not committed; each is right again when it changes"
-        );
-        return Ok(());
-    };
-    let mut back = Written { client, target, stamp, number: 0 };
-    for keys in read_keys(client, target, &format!("SELECT DISTINCT {} {later}", key_list(target))).await? {
-        let mut staged = Staged::new(target.clone())?;
-        staged.touch(keys.columns())?;
-        for batch in settled.rows(last, keys).await? {
-            staged.add(&Batch::insert(batch))?;
+/// What is set back: rows of no committed epoch, told by a condition over columns of these names.
+pub(super) struct Settle<'a> {
+    pub(super) client: &'a Client,
+    pub(super) target: &'a Arc<Target>,
+    /// What the rows get that are written: sequence 0 of the run.
+    pub(super) stamp: Stamp,
+    /// The runs that have committed epochs.
+    pub(super) runs: &'a Runs,
+    /// The newest committed epoch.
+    pub(super) last: u64,
+    /// Rows of this run and later ones are left alone.
+    pub(super) before: Option<u64>,
+    /// Tells the blocks apart: no two times that anything is set back in a run have the same.
+    pub(super) label: String,
+}
+
+impl Settle<'_> {
+    fn condition(&self, version: &str, epoch: &str) -> String {
+        let condition = self.runs.not_committed(self.last, version, epoch);
+        match self.before {
+            None => condition,
+            Some(generation) => format!("({condition}) AND {version} < {}", first_version(generation)),
         }
-        back.write(staged).await?;
     }
-    tracing::info!(table, rows, last, "clickhouse: rows of an epoch that was not committed are set back");
-    Ok(())
+
+    /// How many rows are there, seen or not, that belong to no committed epoch.
+    pub(super) async fn count(&self) -> Result<u64> {
+        let condition = self.condition("_version", "_epoch");
+        let sql = format!("SELECT toString(count()) AS value FROM {} WHERE {condition}", self.target.rows_name());
+        number(self.client, &sql).await
+    }
+
+    /// Sets back the keys whose newest row is one of those, to what `settled` says. Returns how many.
+    pub(super) async fn set_back(&self, settled: &mut (dyn Settled + 'static)) -> Result<u64> {
+        let (key, rows) = (key_list(self.target), self.target.rows_name());
+        let newest = format!(
+            "SELECT {key}, max(_version) AS _newest_version, argMax(_epoch, _version) AS _newest_epoch \
+             FROM {rows} GROUP BY {key}"
+        );
+        let condition = self.condition("_newest_version", "_newest_epoch");
+        let mut back =
+            Written { client: self.client, target: self.target, stamp: self.stamp, label: &self.label, number: 0 };
+        let mut keys_set_back = 0;
+        for keys in
+            read_keys(self.client, self.target, &format!("SELECT {key} FROM ({newest}) WHERE {condition}")).await?
+        {
+            keys_set_back += keys.num_rows() as u64;
+            let mut staged = Staged::new(self.target.clone())?;
+            staged.touch(keys.columns())?;
+            for batch in settled.rows(self.last, keys).await? {
+                staged.add(&Batch::insert(batch))?;
+            }
+            back.write(staged).await?;
+        }
+        Ok(keys_set_back)
+    }
+}
+
+/// Sets everything back to nothing: no epoch is committed.
+pub(super) async fn empty(client: &Client, target: &Target, stamp: Stamp) -> Result<()> {
+    client.execute_on_table(&insert_tombstones(target, stamp.version()?, 0)).await
+}
+
+/// How many rows the view shows.
+pub(super) async fn shown_rows(client: &Client, target: &Target) -> Result<u64> {
+    let rows = target.rows_name();
+    number(client, &format!("SELECT toString(count()) AS value FROM {rows} FINAL WHERE _deleted = 0")).await
 }
 
 struct Written<'a> {
     client: &'a Client,
     target: &'a Target,
     stamp: Stamp,
+    label: &'a str,
     number: u64,
 }
 
@@ -115,7 +163,7 @@ impl Written<'_> {
     async fn write(&mut self, mut staged: Staged) -> Result<()> {
         for piece in staged.take_pieces(BLOCK_ROWS_MAX, BLOCK_BYTES_MAX) {
             self.number += 1;
-            let token = token(self.target, self.stamp, "recovery", self.number);
+            let token = token(self.target, self.stamp, self.label, self.number);
             let block = Block::new(self.target, staged.net(&piece)?, self.stamp, token)?;
             self.client.insert(&insert_arrow(self.target), block.bytes, &block.token).await?;
         }

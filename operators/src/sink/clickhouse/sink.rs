@@ -46,7 +46,8 @@ impl ClickHouseSink {
         let target = Arc::new(Target::new(config)?);
         let client = Client::new(&target.config)?;
         let insert = insert_with(client, insert_arrow(&target));
-        let inserter = Inserter::start(&context.runtime, target.shown(), insert, Pauses::default());
+        let inserter =
+            Inserter::start(&context.runtime, target.shown(), insert, Pauses::default(), target.config.waits.clone());
         Self::with_inserter(target, inserter, context)
     }
 

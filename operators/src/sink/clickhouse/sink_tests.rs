@@ -15,7 +15,7 @@ fn sink(server: &Arc<Pretended>) -> ClickHouseSink {
     let target = Arc::new(Target::new(config).unwrap());
     let runtime = tokio::runtime::Handle::current();
     let context = SinkContext { name: "t".into(), worker: 3, workers: 4, generation: 2, runtime: runtime.clone() };
-    let inserter = Inserter::start(&runtime, target.shown(), server.insert(), QUICK);
+    let inserter = Inserter::start(&runtime, target.shown(), server.insert(), QUICK, Default::default());
     ClickHouseSink::with_inserter(target, inserter, &context).unwrap()
 }
 

@@ -156,6 +156,7 @@ pub(super) mod tests {
             key: vec!["song".into(), "day".into()],
             comment: "plays per song".into(),
             descriptions: [("plays".to_owned(), "it's a count".to_owned())].into(),
+            waits: Default::default(),
         }
     }
 

@@ -43,6 +43,11 @@ pub fn generation_of(version: u64) -> u64 {
     version >> SEQUENCE_BITS
 }
 
+/// The lowest `_version` of a generation; the highest there is when the generation has none.
+pub(super) fn first_version(generation: u64) -> u64 {
+    if generation >> GENERATION_BITS == 0 { generation << SEQUENCE_BITS } else { u64::MAX }
+}
+
 fn fits(name: &str, value: u64, bits: u32) -> Result<()> {
     if value >> bits == 0 {
         return Ok(());

@@ -1,6 +1,6 @@
 //! The table's half: seals an epoch, makes it visible, and does both again after a crash without doubling anything.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,6 +20,7 @@ use super::rewrite::Deletes;
 use super::schema::TableSchema;
 use super::sink::DeltaPart;
 use super::token::{CommitToken, RowCounts};
+use super::upkeep::{Kept, Upkeep};
 
 /// Tries of one commit after the first.
 const COMMIT_RETRIES_MAX: u32 = 10;
@@ -29,8 +30,6 @@ const COMMIT_PAUSE_MS: u64 = 100;
 const COMMIT_PAUSE_MAX_MS: u64 = 5_000;
 /// How long one commit may take with all its retries.
 const COMMIT_DEADLINE: Duration = Duration::from_secs(180);
-/// Commits between two checkpoints of the log.
-pub(super) const CHECKPOINT_EVERY_COMMITS: u64 = 100;
 
 /// Commits the epochs of one Delta table. One for each table.
 pub struct DeltaCommitter {
@@ -40,18 +39,19 @@ pub struct DeltaCommitter {
     pub(super) log: TableLog,
     /// Where each key is; only for tables whose rows are taken back often.
     pub(super) index: Option<KeyIndex>,
+    pub(super) upkeep: Upkeep,
 }
 
 impl DeltaCommitter {
     pub(super) fn new(config: Arc<DeltaConfig>, schema: Arc<TableSchema>, generation: u64) -> Result<Self> {
-        let follow_files = config.mode != WriteMode::Append;
+        let keep_stats = config.mode != WriteMode::Append;
         let index = match config.mode {
             WriteMode::Upsert if !schema.key.is_empty() => Some(KeyIndex::new(&schema)?),
             _ => None,
         };
         let log_store = config.store.log_store(&config.path)?;
-        let log = TableLog::new(log_store, config.app_id.clone(), config.label(), follow_files);
-        Ok(Self { config, schema, generation, log, index })
+        let log = TableLog::new(log_store, config.app_id.clone(), config.label(), keep_stats);
+        Ok(Self { config, schema, generation, log, index, upkeep: Upkeep::default() })
     }
 
     async fn seal_parts(&mut self, epoch: u64, parts: Vec<Part>) -> Result<Token> {
@@ -72,7 +72,7 @@ impl DeltaCommitter {
         if !self.log.refresh().await? {
             return Err(Error::config("the table has gone; restart the pipeline, which makes it anew"));
         }
-        let rewritten = self.take_out(epoch, adds, deletes).await?;
+        let rewritten = self.take_out(epoch, adds, deletes, &HashSet::new()).await?;
         CommitToken::new(rewritten.adds, rewritten.removes, RowCounts { added, removed }).to_json()
     }
 
@@ -115,30 +115,15 @@ impl DeltaCommitter {
             return Ok(None);
         }
         self.check_table()?;
-        self.check_removes(token)?;
+        let rebased = self.rebased(version, token).await?;
+        let token = rebased.as_ref().unwrap_or(token);
         let outcome =
             self.log.append(actions(token), self.operation(version), Some(self.txn(version)), info(token)).await;
         match outcome {
-            Appended::Yes => {
-                self.checkpoint_when_due().await;
-                Ok(None)
-            }
+            Appended::Yes => Ok(None),
             Appended::Taken => Ok(Some(Error::transient("the version has been taken by another commit"))),
             Appended::Unknown(e) if matches!(e.kind(), ErrorKind::Transient) => Ok(Some(e)),
             Appended::Unknown(e) => Err(e),
-        }
-    }
-
-    /// Files that the token takes out must be there: nobody else may have rewritten them meanwhile.
-    fn check_removes(&self, token: &CommitToken) -> Result<()> {
-        let Some(state) = self.log.state() else { return Ok(()) };
-        match token.removes.iter().find(|r| !state.files.contains_key(&r.path)) {
-            None => Ok(()),
-            Some(gone) => Err(Error::fenced(format!(
-                "another writer has taken file {} out of the table since the epoch was sealed; \
-                 let only one pipeline (and its maintenance) write to it",
-                gone.path
-            ))),
         }
     }
 
@@ -154,12 +139,14 @@ impl DeltaCommitter {
         DeltaOperation::StreamingUpdate { output_mode, query_id: self.config.app_id.clone(), epoch_id }
     }
 
-    /// Errors are only logged: the commit stands, and the next checkpoint makes up for this one.
-    async fn checkpoint_when_due(&self) {
-        let due = self.log.state().is_some_and(|s| s.version > 0 && s.version % CHECKPOINT_EVERY_COMMITS == 0);
-        if due && let Err(e) = self.log.checkpoint().await {
-            tracing::warn!(table = %self.config.path, error = %e, "no checkpoint of the log was written");
-        }
+    /// Does at once what a run does in the course of time: merges small files, deletes what nobody needs any more, writes a
+    /// checkpoint. Only when no run is going on. Call `recover` first.
+    ///
+    /// # Errors
+    /// `Config` when there is no such table, `Transient` when the lake is away.
+    pub async fn maintain(&mut self) -> Result<Kept> {
+        let label = self.config.label();
+        self.maintain_table(true).await.map_err(|e| e.at(label))
     }
 }
 
@@ -195,7 +182,11 @@ impl Committer for DeltaCommitter {
             let label = self.config.label();
             let token = CommitToken::from_json(token).map_err(|e| e.at(&label))?;
             match tokio::time::timeout(COMMIT_DEADLINE, self.commit_token(epoch, &token)).await {
-                Ok(done) => done.map_err(|e| e.at(label)),
+                Ok(done) => {
+                    done.map_err(|e| e.at(label))?;
+                    self.upkeep().await;
+                    Ok(())
+                }
                 Err(_) => Err(Error::transient(format!(
                     "epoch {epoch} was not committed within {} s; is the lake reachable?",
                     COMMIT_DEADLINE.as_secs()
@@ -212,5 +203,8 @@ impl Committer for DeltaCommitter {
             self.recover_table(last).await.map_err(|e| e.at(label))
         }
         .boxed()
+    }
+    fn end<'a>(&'a mut self) -> BoxFuture<'a, ()> {
+        self.end_upkeep().boxed()
     }
 }

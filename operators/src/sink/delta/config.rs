@@ -8,6 +8,7 @@ use sluice_engine::{Error, Result, Sink, SinkContext};
 use super::committer::DeltaCommitter;
 use super::schema::TableSchema;
 use super::sink::DeltaSink;
+use super::upkeep::Keep;
 use crate::store::Store;
 
 /// Size at which a data file is closed and a new one begun, in bytes.
@@ -48,6 +49,8 @@ pub struct DeltaConfig {
     pub target_file_bytes: usize,
     /// Rows in a row group.
     pub row_group_rows: usize,
+    /// How long what nobody needs any more is kept.
+    pub keep: Keep,
     /// What the table is, for people; becomes the table's description.
     pub description: Option<String>,
 }
@@ -71,6 +74,7 @@ impl DeltaConfig {
             mode,
             target_file_bytes: TARGET_FILE_BYTES,
             row_group_rows: ROW_GROUP_ROWS,
+            keep: Keep::default(),
             description: None,
         }
     }

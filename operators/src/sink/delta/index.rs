@@ -15,7 +15,7 @@ use object_store::ObjectStore;
 use sluice_engine::{Error, Result};
 
 use super::consolidate::RowHasher;
-use super::log::ActiveFile;
+use super::log_state::ActiveFile;
 use super::schema::TableSchema;
 use crate::store::{FileToRead, read_file};
 

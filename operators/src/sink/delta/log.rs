@@ -3,54 +3,34 @@
 //! The log is contiguous, so version `n` is the newest when `n + 1` does not exist; that is one look-up, where listing the
 //! folder would cost more with every commit ever made.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant};
 
 use deltalake::kernel::transaction::{CommitData, TransactionError};
-use deltalake::kernel::{Action, Add, EagerSnapshot, Metadata, Protocol, Transaction};
-use deltalake::logstore::{CommitOrBytes, LogStoreRef, get_actions};
+use deltalake::kernel::{Action, EagerSnapshot, Transaction};
+use deltalake::logstore::{CommitOrBytes, LogStore, LogStoreRef, get_actions};
 use deltalake::protocol::DeltaOperation;
-use deltalake::{DeltaTable, checkpoints};
+use deltalake::table::state::DeltaTableState;
+use futures::TryStreamExt;
 use serde_json::Value as Json;
 use sluice_engine::{Error, Result};
 
+use super::log_state::{ActiveFile, LogState, Removed};
+use super::upkeep::last_checkpoint;
 use crate::store::{delta_error, store_error};
 
 /// After so long without a look at the log it is read from its newest checkpoint: others may have cleaned up what lies
-/// between.
-const RELOAD_AFTER: Duration = Duration::from_secs(3600);
+/// between. Entries of the log stay for longer than this (`KEEP_LOG_MIN`), so that a look before then misses none.
+pub(super) const RELOAD_AFTER: Duration = Duration::from_secs(3600);
 
 /// A table's log as one committer follows it.
 pub(super) struct TableLog {
     log_store: LogStoreRef,
     app_id: String,
     label: String,
-    follow_files: bool,
+    /// Whether the files' statistics are kept: for finding rows that are taken out.
+    keep_stats: bool,
     state: Option<(LogState, Instant)>,
-}
-
-/// The table as of one version.
-pub(super) struct LogState {
-    pub(super) version: u64,
-    pub(super) protocol: Protocol,
-    pub(super) metadata: Metadata,
-    /// The newest epoch that this application has committed.
-    pub(super) epoch: Option<i64>,
-    /// The active files by path; empty when they are not followed.
-    pub(super) files: HashMap<String, ActiveFile>,
-    /// True when protocol and metadata have been checked against the model.
-    pub(super) checked: bool,
-}
-
-/// A data file that is part of the table.
-#[derive(Debug, Clone)]
-pub(super) struct ActiveFile {
-    pub(super) size_bytes: u64,
-    pub(super) partition_values: HashMap<String, Option<String>>,
-    /// The log's statistics, as JSON.
-    pub(super) stats: Option<String>,
-    /// True when rows of the file are marked as deleted elsewhere, which this program neither writes nor reads.
-    pub(super) deletion_vector: bool,
 }
 
 /// How an attempt to append to the log ended.
@@ -64,8 +44,8 @@ pub(super) enum Appended {
 }
 
 impl TableLog {
-    pub(super) fn new(log_store: LogStoreRef, app_id: String, label: String, follow_files: bool) -> Self {
-        Self { log_store, app_id, label, follow_files, state: None }
+    pub(super) fn new(log_store: LogStoreRef, app_id: String, label: String, keep_stats: bool) -> Self {
+        Self { log_store, app_id, label, keep_stats, state: None }
     }
 
     pub(super) fn log_store(&self) -> &LogStoreRef {
@@ -95,7 +75,7 @@ impl TableLog {
                 };
                 let actions = get_actions(next, &bytes)
                     .map_err(|e| delta_error(&format!("read the log of {}", self.label), e))?;
-                state.apply(next, actions, &self.app_id, self.follow_files);
+                state.apply(next, actions, &self.app_id, self.keep_stats);
             }
         }
         self.load().await
@@ -111,24 +91,28 @@ impl TableLog {
         let log_store = self.log_store.as_ref();
         let snapshot = EagerSnapshot::try_new(log_store, None).await.map_err(|e| delta_error(&doing, e))?;
         let epoch = snapshot.transaction_version(log_store, &self.app_id).await.map_err(|e| delta_error(&doing, e))?;
+        let snapshot = DeltaTableState::new(snapshot);
+        let removed = removed_files(&snapshot, log_store).await.map_err(|e| delta_error(&doing, e))?;
         let mut files = HashMap::new();
-        if self.follow_files {
-            for file in snapshot.log_data().iter() {
-                let active = ActiveFile {
-                    size_bytes: u64::try_from(file.size()).unwrap_or_default(),
-                    partition_values: file.partition_values_map(),
-                    stats: file.stats(),
-                    deletion_vector: file.deletion_vector_descriptor().is_some(),
-                };
-                files.insert(file.path().into_owned(), active);
-            }
+        for file in snapshot.log_data().iter() {
+            let active = ActiveFile {
+                size_bytes: u64::try_from(file.size()).unwrap_or_default(),
+                modified_ms: file.modification_time(),
+                partition_values: file.partition_values_map(),
+                stats: if self.keep_stats { file.stats() } else { None },
+                deletion_vector: file.deletion_vector_descriptor().is_some(),
+            };
+            files.insert(file.path().into_owned(), active);
         }
+        let checkpoint = last_checkpoint(&self.log_store.object_store(None)).await?;
         let state = LogState {
             version: snapshot.version(),
+            checkpoint: checkpoint.unwrap_or(0),
             protocol: snapshot.protocol().clone(),
             metadata: snapshot.metadata().clone(),
             epoch,
             files,
+            removed,
             checked: false,
         };
         self.state = Some((state, read_at));
@@ -153,7 +137,7 @@ impl TableLog {
         match self.log_store.write_commit_entry(version, entry, uuid::Uuid::new_v4()).await {
             Ok(()) => {
                 if let Some((state, _)) = &mut self.state {
-                    state.apply(version, data.actions, &self.app_id, self.follow_files);
+                    state.apply(version, data.actions, &self.app_id, self.keep_stats);
                 }
                 Appended::Yes
             }
@@ -166,55 +150,18 @@ impl TableLog {
             ),
         }
     }
-
-    /// Writes a checkpoint of the newest version, which readers then start from.
-    pub(super) async fn checkpoint(&self) -> Result<()> {
-        let doing = format!("write a checkpoint of {}", self.label);
-        let mut table = DeltaTable::new(self.log_store.clone());
-        table.load().await.map_err(|e| delta_error(&doing, e))?;
-        checkpoints::create_checkpoint(&table, None).await.map_err(|e| delta_error(&doing, e))
-    }
 }
 
-impl LogState {
-    fn apply(&mut self, version: u64, actions: Vec<Action>, app_id: &str, follow_files: bool) {
-        for action in actions {
-            match action {
-                Action::Metadata(metadata) => {
-                    self.metadata = metadata;
-                    self.checked = false;
-                }
-                Action::Protocol(protocol) => {
-                    self.protocol = protocol;
-                    self.checked = false;
-                }
-                Action::Txn(txn) if txn.app_id == app_id => self.epoch = Some(txn.version),
-                Action::Add(add) if follow_files => {
-                    let path = add.path.clone();
-                    self.files.insert(path, ActiveFile::from(add));
-                }
-                Action::Remove(remove) if follow_files => {
-                    self.files.remove(&remove.path);
-                }
-                _ => {}
-            }
-        }
-        self.version = version;
-    }
-
-    /// True when this application has committed `epoch` or a later one.
-    pub(super) fn has_epoch(&self, epoch: i64) -> bool {
-        self.epoch.is_some_and(|e| e >= epoch)
-    }
-}
-
-impl From<Add> for ActiveFile {
-    fn from(add: Add) -> Self {
-        Self {
-            size_bytes: u64::try_from(add.size).unwrap_or_default(),
-            partition_values: add.partition_values,
-            stats: add.stats,
-            deletion_vector: add.deletion_vector.is_some(),
-        }
-    }
+/// The files that have been taken out of the table and may still be there, oldest first.
+async fn removed_files(
+    snapshot: &DeltaTableState,
+    log_store: &dyn LogStore,
+) -> deltalake::DeltaResult<VecDeque<Removed>> {
+    let mut removed: Vec<Removed> = snapshot
+        .all_tombstones(log_store)
+        .map_ok(|file| Removed { path: file.path().into_owned(), at_ms: file.deletion_timestamp().unwrap_or(0) })
+        .try_collect()
+        .await?;
+    removed.sort_by(|a, b| a.at_ms.cmp(&b.at_ms).then_with(|| a.path.cmp(&b.path)));
+    Ok(removed.into())
 }

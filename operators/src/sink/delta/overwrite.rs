@@ -68,5 +68,7 @@ async fn replace(
     let made = files.finish()?;
     put_files(&objects, files.take_full()).await?;
     let token = CommitToken::new(made.adds, removes, RowCounts { added: made.rows, removed: 0 });
-    committer.commit_token(version, &token).await
+    committer.commit_token(version, &token).await?;
+    committer.maintain_replaced().await;
+    Ok(())
 }

@@ -9,7 +9,7 @@ use chrono::{DateTime, NaiveDate};
 use serde_json::Value as Json;
 use sluice_engine::Result;
 
-use super::log::ActiveFile;
+use super::log_state::ActiveFile;
 use super::partition::{PartitionValues, canonical, split_whole};
 use super::schema::TableSchema;
 

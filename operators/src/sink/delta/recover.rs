@@ -7,10 +7,12 @@ use deltalake::protocol::{DeltaOperation, SaveMode};
 use serde_json::json;
 use sluice_engine::{Committer, Error, Result, Token};
 
-use super::committer::{CHECKPOINT_EVERY_COMMITS, DeltaCommitter};
+use super::committer::DeltaCommitter;
 use super::config::WriteMode;
-use super::log::{Appended, LogState};
+use super::log::Appended;
+use super::log_state::LogState;
 use super::schema::{SchemaChange, compare};
+use super::upkeep::CHECKPOINT_EVERY_COMMITS;
 
 /// Tries to make a table, or to add columns to it, before giving up.
 const CREATE_TRIES_MAX: u32 = 4;
@@ -44,7 +46,13 @@ impl DeltaCommitter {
             } else {
                 match self.schema_change()? {
                     SchemaChange::Added(names) => self.add_columns(&names).await?,
-                    _ => return self.check_table(),
+                    _ => {
+                        self.check_table()?;
+                        match self.set_properties().await? {
+                            None => return Ok(()),
+                            Some(outcome) => outcome,
+                        }
+                    }
                 }
             };
             if let Appended::Unknown(e) = outcome {
@@ -78,6 +86,7 @@ impl DeltaCommitter {
             ("delta.checkpointInterval", CHECKPOINT_EVERY_COMMITS.to_string()),
             ("sluice.appId", self.config.app_id.clone()),
         ];
+        let properties = properties.into_iter().chain(self.config.keep.properties());
         let metadata = new_metadata(&self.schema.delta, partition_by, properties);
         let bug = |e| Error::bug("the table's metadata cannot be written").because(e);
         match &self.config.description {
@@ -98,6 +107,26 @@ impl DeltaCommitter {
         let metadata = state.metadata.clone().with_schema(&all).map_err(bug)?;
         let operation = DeltaOperation::AddColumn { fields };
         Ok(self.log.append(vec![Action::Metadata(metadata)], operation, None, HashMap::new()).await)
+    }
+
+    /// Tells other programs by the table's properties how long things are kept; nothing when they say so already.
+    async fn set_properties(&mut self) -> Result<Option<Appended>> {
+        let state = self.log.state().ok_or_else(|| Error::bug("properties are set on a table that is not there"))?;
+        let there = state.metadata.configuration();
+        let wanted = self.config.keep.properties().into_iter();
+        let wanted: HashMap<String, String> =
+            wanted.filter(|(key, value)| there.get(*key) != Some(value)).map(|(k, v)| (k.to_string(), v)).collect();
+        if wanted.is_empty() {
+            return Ok(None);
+        }
+        let mut metadata = state.metadata.clone();
+        for (key, value) in &wanted {
+            metadata = metadata
+                .add_config_key(key.clone(), value.clone())
+                .map_err(|e| Error::bug("the table's metadata cannot be written").because(e))?;
+        }
+        let operation = DeltaOperation::SetTableProperties { properties: wanted };
+        Ok(Some(self.log.append(vec![Action::Metadata(metadata)], operation, None, HashMap::new()).await))
     }
 
     pub(super) fn schema_change(&self) -> Result<SchemaChange> {

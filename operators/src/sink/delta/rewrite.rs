@@ -17,7 +17,7 @@ use sluice_engine::{Error, Result};
 use super::committer::DeltaCommitter;
 use super::consolidate::RowHasher;
 use super::files::Files;
-use super::log::ActiveFile;
+use super::log_state::ActiveFile;
 use super::prune::Wanted;
 use super::schema::TableSchema;
 use super::upload::put_files;
@@ -154,10 +154,17 @@ struct Candidate {
 }
 
 impl DeltaCommitter {
-    /// Finds the rows in the table's files and in the epoch's own, and writes those that hold any again without them.
-    pub(super) async fn take_out(&mut self, epoch: u64, adds: Vec<Add>, mut deletes: Deletes) -> Result<Rewritten> {
+    /// Finds the rows in the table's files and in the epoch's own, and writes those that hold any again without them. Files
+    /// that are `spared` are not looked into.
+    pub(super) async fn take_out(
+        &mut self,
+        epoch: u64,
+        adds: Vec<Add>,
+        mut deletes: Deletes,
+        spared: &HashSet<String>,
+    ) -> Result<Rewritten> {
         let objects = self.log.log_store().object_store(None);
-        let candidates = self.candidates(&objects, &adds, &deletes).await?;
+        let candidates = self.candidates(&objects, &adds, &deletes, spared).await?;
         let writer = format!("{:05}-rewrite-{epoch}", self.generation);
         let (target, group) = (self.config.target_file_bytes, self.config.row_group_rows);
         let mut files = Files::new(self.schema.clone(), target, group, writer);
@@ -192,6 +199,7 @@ impl DeltaCommitter {
         objects: &Arc<dyn ObjectStore>,
         adds: &[Add],
         deletes: &Deletes,
+        spared: &HashSet<String>,
     ) -> Result<Vec<Candidate>> {
         let state = self.log.state().ok_or_else(|| Error::bug("rows are taken out of a table that is not there"))?;
         if let Some((path, _)) = state.files.iter().find(|(_, file)| file.deletion_vector) {
@@ -210,7 +218,7 @@ impl DeltaCommitter {
         }
         let mut committed = HashSet::new();
         for (path, file) in &state.files {
-            if wanted.may_be_in(&self.schema, file)? {
+            if !spared.contains(path) && wanted.may_be_in(&self.schema, file)? {
                 committed.insert(path.clone());
             }
         }

@@ -7,3 +7,5 @@ mod model;
 mod overwrite;
 mod table;
 mod types;
+mod upkeep;
+mod upkeep_faults;

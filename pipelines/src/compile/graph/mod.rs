@@ -10,6 +10,7 @@ use std::collections::BTreeMap;
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use sluice_engine::graph::{Exchange, Graph, Input, NodeId};
+use sluice_engine::metrics::Waits;
 use sluice_engine::{Operator, Result, SourceContext};
 use sluice_operators::decode::json::{DECODED, DecodeJson, DecodeSpec, REJECTED};
 use sluice_operators::source::constant::ConstantSource;
@@ -33,6 +34,8 @@ pub struct GraphContext {
     pub generation: u64,
     /// The runtime for everything asynchronous.
     pub runtime: tokio::runtime::Handle,
+    /// Told what the run waits for.
+    pub waits: Waits,
 }
 
 /// A table's rows inside the graph.

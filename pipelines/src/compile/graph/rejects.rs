@@ -8,6 +8,7 @@ use sluice_operators::decode::json::rejects_schema;
 use sluice_operators::transform::union::Union;
 
 use super::{Nodes, Output, Wiring};
+use crate::compile::tables::REJECTS;
 
 /// Where rejects come from.
 #[derive(Default)]
@@ -26,7 +27,7 @@ impl Wiring<'_> {
     /// Leads all rejects into their table.
     pub(super) fn rejects(&mut self) -> Result<()> {
         let inputs = self.nodes.all_rejects()?;
-        self.add_delta_sink("rejects", self.pipeline.rejects_table(&self.context.store), inputs)
+        self.add_delta_sink(REJECTS, self.pipeline.rejects_table(&self.context.store), inputs)
     }
 }
 

@@ -3,12 +3,14 @@
 use std::sync::Arc;
 
 use sluice_engine::graph::{Exchange, Input};
+use sluice_engine::metrics::Waits;
 use sluice_engine::{Result, SinkContext};
 use sluice_operators::sink::clickhouse::{ClickHouseCommitter, ClickHouseConfig, ClickHouseSink};
 use sluice_operators::sink::delta::DeltaConfig;
 
 use super::{Output, Wiring};
 use crate::compile::plan::{ModelPlan, Pipeline};
+use crate::compile::tables::delta_node;
 use crate::lake::settled::DeltaSettled;
 
 impl Wiring<'_> {
@@ -17,7 +19,7 @@ impl Wiring<'_> {
     }
 
     pub(super) fn add_delta_sink(&mut self, table: &str, config: DeltaConfig, inputs: Vec<Input>) -> Result<()> {
-        let name = format!("delta/{table}");
+        let name = delta_node(table);
         let committer = config.committer(&self.table_context(&name))?;
         let config = Arc::new(config);
         self.nodes.graph.sink(name, inputs, move |c| config.build(c), Box::new(committer))?;
@@ -25,7 +27,8 @@ impl Wiring<'_> {
     }
 
     pub(super) fn clickhouse_sink(&mut self, model: &ModelPlan, output: Output) -> Result<()> {
-        let Some(config) = clickhouse_config(self.pipeline, model) else { return Ok(()) };
+        let Some(mut config) = clickhouse_config(self.pipeline, model) else { return Ok(()) };
+        config.waits = self.context.waits.clone();
         let name = format!("clickhouse/{}", model.table);
         let settled = DeltaSettled::new(self.context.store.clone(), &model.path, model.key.clone());
         let committer = ClickHouseCommitter::new(config.clone(), self.context.generation, Some(Box::new(settled)))?;
@@ -61,5 +64,6 @@ pub fn clickhouse_config(pipeline: &Pipeline, model: &ModelPlan) -> Option<Click
         key: model.key.clone(),
         comment: model.description.clone(),
         descriptions: model.column_descriptions.clone(),
+        waits: Waits::default(),
     })
 }

@@ -37,6 +37,8 @@ pub struct Settings {
     pub clickhouse: Option<ClickHouse>,
     /// What a run may use and how often it does things.
     pub run: Run,
+    /// How long the lake's tables keep what nobody needs any more.
+    pub tables: Tables,
     /// The admin server; none unless set.
     pub admin: Option<Admin>,
 }
@@ -181,6 +183,26 @@ impl Default for Run {
             keep_late: Duration::from_secs(7 * 86_400),
             refresh: Duration::from_secs(60),
         }
+    }
+}
+
+/// `tables: { keep_log, keep_removed_files }`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Tables {
+    /// How long entries of a table's log stay, and so its older versions; 1 day unless set.
+    pub keep_log: Duration,
+    /// How long files stay that are no part of a table any more; 6 hours unless set.
+    pub keep_removed_files: Duration,
+}
+
+/// The least `tables.keep_log`.
+pub const KEEP_LOG_MIN: Duration = Duration::from_secs(2 * 3600);
+/// The least `tables.keep_removed_files`: whoever has begun to read a table must be able to end.
+pub const KEEP_REMOVED_FILES_MIN: Duration = Duration::from_secs(600);
+
+impl Default for Tables {
+    fn default() -> Self {
+        Tables { keep_log: Duration::from_secs(24 * 3600), keep_removed_files: Duration::from_secs(6 * 3600) }
     }
 }
 

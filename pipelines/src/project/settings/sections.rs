@@ -8,8 +8,8 @@ use super::super::values::text_of;
 use super::address::take_apart;
 use super::reader::Section;
 use super::{
-    Admin, ClickHouse, FileStreams, Kafka, Run, Secret, Settings, SimulatedFaults, Simulator, SourceSettings, VERSION,
-    Workers,
+    Admin, ClickHouse, FileStreams, KEEP_LOG_MIN, KEEP_REMOVED_FILES_MIN, Kafka, Run, Secret, Settings,
+    SimulatedFaults, Simulator, SourceSettings, Tables, VERSION, Workers,
 };
 
 /// Reads the whole file.
@@ -33,13 +33,14 @@ pub(super) fn read(mut root: Section<'_>, faults: &mut Faults) -> Settings {
     let lake = root.required("lake", "\"./lake\"", faults);
     let clickhouse = root.section("clickhouse", faults).map(|section| clickhouse(section, faults));
     let run = root.section("run", faults).map(|section| run(section, faults)).unwrap_or_default();
+    let tables = root.section("tables", faults).map(|section| tables(section, faults)).unwrap_or_default();
     let admin = root.section("admin", faults).map(|mut section| {
         let listen = section.required("listen", "\"127.0.0.1:8088\"", faults);
         section.end(faults);
         Admin { listen }
     });
     root.end(faults);
-    Settings { sources, lake, clickhouse, run, admin }
+    Settings { sources, lake, clickhouse, run, tables, admin }
 }
 
 fn source(sources: &Section<'_>, name: &str, value: Json, faults: &mut Faults) -> Option<SourceSettings> {
@@ -175,6 +176,25 @@ fn run(mut section: Section<'_>, faults: &mut Faults) -> Run {
     }
     section.end(faults);
     run
+}
+
+fn tables(mut section: Section<'_>, faults: &mut Faults) -> Tables {
+    let default = Tables::default();
+    let tables = Tables {
+        keep_log: section.duration("keep_log", faults).unwrap_or(default.keep_log),
+        keep_removed_files: section.duration("keep_removed_files", faults).unwrap_or(default.keep_removed_files),
+    };
+    for (key, length, least) in [
+        ("keep_log", tables.keep_log, KEEP_LOG_MIN),
+        ("keep_removed_files", tables.keep_removed_files, KEEP_REMOVED_FILES_MIN),
+    ] {
+        if length < least {
+            let way_out = format!("set it to {} minutes or more", least.as_secs() / 60);
+            section.fault(key, "is too short for programs that read the tables", &way_out, faults);
+        }
+    }
+    section.end(faults);
+    tables
 }
 
 fn workers(section: &mut Section<'_>, faults: &mut Faults) -> Workers {

@@ -167,25 +167,3 @@ async fn a_file_taken_by_another_fences() {
     assert_eq!(e.kind(), ErrorKind::Fenced);
     assert_eq!(table(&lake.store).await.1, rows(&["1"]));
 }
-
-/// Every hundredth version has a checkpoint, and a table is opened from it.
-#[tokio::test(flavor = "multi_thread")]
-async fn checkpoints_are_written() {
-    let lake = Lake::new();
-    let config = lake.config(&schema(), WriteMode::Append);
-    let mut run = Running::recovered(&config, None).await;
-    let mut last = None;
-    for epoch in 1..=101 {
-        last = Some((epoch, run.epoch(epoch, vec![some(&[epoch as i64])]).await));
-    }
-    let log = lake.store.list("gold/t/_delta_log").await.unwrap();
-    let named = |end: &str| log.iter().filter(|f| f.location.as_ref().ends_with(end)).count();
-    assert_eq!((named(".checkpoint.parquet"), named("_last_checkpoint")), (1, 1), "{log:?}");
-    for version in 0..100 {
-        lake.store.delete(&format!("gold/t/_delta_log/{version:020}.json")).await.unwrap();
-    }
-    let mut again = Running::recovered(&config, last).await;
-    again.epoch(102, vec![some(&[102])]).await;
-    let (version, counts) = table(&lake.store).await;
-    assert_eq!((version, counts.len()), (102, 102));
-}

@@ -13,7 +13,7 @@ use crate::store::{Store, read_all};
 
 /// A lake in a folder that goes with it.
 pub(super) struct Lake {
-    _dir: tempfile::TempDir,
+    dir: tempfile::TempDir,
     pub(super) store: Store,
 }
 
@@ -21,7 +21,11 @@ impl Lake {
     pub(super) fn new() -> Self {
         let dir = tempfile::tempdir().unwrap();
         let store = Store::open(dir.path().to_str().unwrap()).unwrap();
-        Self { _dir: dir, store }
+        Self { dir, store }
+    }
+
+    pub(super) fn folder(&self) -> &std::path::Path {
+        self.dir.path()
     }
 
     pub(super) fn config(&self, schema: &SchemaRef, mode: WriteMode) -> DeltaConfig {
@@ -52,6 +56,13 @@ impl Running {
         let mut running = Self::start(config, 1);
         running.committer.recover(last).await.unwrap();
         running
+    }
+
+    /// As [`Running::epoch`], and waits for the upkeep that follows.
+    pub(super) async fn epoch_and_upkeep(&mut self, epoch: u64, batches: Vec<Batch>) -> Token {
+        let token = self.epoch(epoch, batches).await;
+        self.committer.end().await;
+        token
     }
 
     /// Writes the batches, each on the next worker, and seals them.

@@ -68,7 +68,7 @@ async fn every_type_is_stored_and_taken_back() {
         let expected = "-128|-32768|-2147483648|-9223372036854775808|inf|true|1969-12-31|-1ms|\
                         -1234567890123456.7890|ff00|é|a long string that is not inlined at all|d|[x, NULL]|{k: 1}|{in: 4}";
         assert_eq!(first, expected);
-        run.committer.log.checkpoint().await.unwrap();
+        run.committer.maintain().await.unwrap();
         for version in 0..2 {
             lake.store.delete(&format!("gold/t/_delta_log/{version:020}.json")).await.unwrap();
         }
