@@ -9,6 +9,7 @@ use sluice_engine::runtime::{RunConfig, StopHandle, Summary, claim, run};
 use sluice_engine::{Error, ErrorKind, Result};
 use sluice_operators::store::Store;
 
+use crate::audit::Recorder;
 use crate::compile::{GraphContext, Pipeline, build_graph};
 use crate::lake::{OnCommitted, Refresher};
 use crate::project::Workers;
@@ -148,9 +149,10 @@ async fn run_once(pipeline: &Arc<Pipeline>, store: &Store, options: &RunOptions,
     let graph = build_graph(pipeline, &context)?;
     let health = options.health.clone();
     let started = Box::new(move || health.tell(HealthChange::Running));
-    let mut refresher = Refresher::new(pipeline.clone(), store.clone(), started, then);
-    refresher.look(claim.epoch()).await?;
-    run(graph, claim, checkpoints, config, Box::new(refresher)).await
+    let refresher = Refresher::new(pipeline.clone(), store.clone(), started, then);
+    let mut recorder = Recorder::new(pipeline.clone(), store.clone(), refresher)?;
+    recorder.look(claim.manifest()).await?;
+    run(graph, claim, checkpoints, config, Box::new(recorder)).await
 }
 
 /// Who runs: shown to a daemon that was fenced.

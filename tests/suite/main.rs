@@ -1,5 +1,6 @@
 //! The tests that see the whole, in one binary.
 
+mod audit;
 mod bad_input;
 mod commands;
 mod deploy;

@@ -11,6 +11,7 @@ mod run;
 mod simulate;
 mod status;
 mod test;
+mod verify;
 mod watch;
 mod without_effect;
 
@@ -79,6 +80,9 @@ enum Verb {
     Query(query::QueryArgs),
     /// The newest epoch, and how far each stream was read: `partition:offset` (or `file:byte`) of what comes next.
     Status(status::StatusArgs),
+    /// Does everything add up: nothing lost, nothing doubled, nothing altered?
+    #[command(after_help = verify::AFTER_HELP)]
+    Verify(verify::VerifyArgs),
 }
 
 /// What a command ends with when it does not succeed.
@@ -160,5 +164,6 @@ async fn run_verb(verb: Verb) -> Outcome {
         Verb::Simulate(args) => simulate::simulate(args).await,
         Verb::Query(args) => query::query(args).await,
         Verb::Status(args) => status::status(args).await,
+        Verb::Verify(args) => verify::verify(args).await,
     }
 }

@@ -11,7 +11,7 @@ use sluice_engine::runtime::{Committed, Observer};
 use sluice_engine::state::key_hash;
 use sluice_engine::{Error, Result};
 use sluice_operators::sink::clickhouse::{ClickHouseCommitter, Stamp, replace_all};
-use sluice_operators::sink::delta::{DeltaConfig, WriteMode, committed_version, overwrite};
+use sluice_operators::sink::delta::{DeltaConfig, EpochChange, WriteMode, committed_version, overwrite};
 use sluice_operators::store::Store;
 
 use super::session::{batch_query, lake_session};
@@ -33,6 +33,8 @@ pub struct Refresher {
     stale: bool,
     /// How often a model was refreshed in this run, and a checksum of what it held: equal content is not written again.
     done: BTreeMap<String, (u64, u64)>,
+    /// What refreshes have written since somebody asked.
+    written: BTreeMap<String, EpochChange>,
     started: OnStarted,
     then: OnCommitted,
 }
@@ -41,7 +43,17 @@ impl Refresher {
     /// Refreshes the pipeline's models; calls `started` once and `then` after each epoch.
     pub fn new(pipeline: Arc<Pipeline>, store: Store, started: OnStarted, then: OnCommitted) -> Self {
         let every = pipeline.project.settings.run.refresh;
-        Self { pipeline, store, every, last: None, stale: false, done: BTreeMap::new(), started, then }
+        Self {
+            pipeline,
+            store,
+            every,
+            last: None,
+            stale: false,
+            done: BTreeMap::new(),
+            written: BTreeMap::new(),
+            started,
+            then,
+        }
     }
 
     /// Looks at the start, when `epoch` is the newest committed one (0: none), whether every refreshed table is of it. If one is
@@ -60,8 +72,13 @@ impl Refresher {
         Ok(())
     }
 
+    /// What refreshes have written since the last call, by table.
+    pub(crate) fn take_refreshed(&mut self) -> BTreeMap<String, EpochChange> {
+        std::mem::take(&mut self.written)
+    }
+
     /// The model's table in the lake. Its `txn` version is the epoch that it was refreshed at.
-    fn table(&self, model: &ModelPlan) -> DeltaConfig {
+    pub(crate) fn table(&self, model: &ModelPlan) -> DeltaConfig {
         let app_id = format!("{}/{}", self.pipeline.project.name, model.table);
         let mut config =
             DeltaConfig::new(self.store.clone(), &model.path, app_id, model.schema.clone(), WriteMode::Changes)
@@ -99,7 +116,8 @@ impl Refresher {
         if model.clickhouse {
             self.refill_clickhouse(model, epoch, rows.clone(), count).await?;
         }
-        overwrite(&self.table(model), epoch.epoch, rows.into_iter().map(Ok)).await?;
+        let change = overwrite(&self.table(model), epoch.epoch, rows.into_iter().map(Ok)).await?;
+        self.written.extend(change.map(|change| (model.table.clone(), change)));
         self.done.insert(model.table.clone(), (count + 1, sum));
         Ok(())
     }

@@ -14,12 +14,13 @@ use futures::TryStreamExt;
 use sluice_engine::{Error, Result};
 use sluice_operators::store::{OWN_FOLDER, Store, open_table, provider};
 
+use crate::audit::{audit_path, audit_schema};
 use crate::compile::Pipeline;
 use crate::sql::model::{exact_column, lower_case, plain};
 use crate::sql::plan_query;
 use crate::sql::session::spark_session;
 
-/// The layer in which sluice's own tables (rejects) are found by SQL.
+/// The layer in which sluice's own tables (rejects, audit) are found by SQL.
 const OWN_LAYER: &str = "sluice";
 
 /// A session that knows all tables of a pipeline as they are now. A table that is not there yet has no rows.
@@ -33,6 +34,8 @@ pub async fn lake_session(pipeline: &Pipeline, store: &Store) -> Result<SessionC
         let known = known_schema(pipeline, &table);
         add_table(&context, store, &table, &path, known).await?;
     }
+    let audit = audit_path(&pipeline.project.name);
+    add_table(&context, store, &format!("{OWN_LAYER}.audit"), &audit, Some(audit_schema())).await?;
     let rejects = format!("{OWN_FOLDER}/rejects");
     let schema = sluice_operators::decode::json::rejects_schema();
     add_table(&context, store, &format!("{OWN_LAYER}.rejects"), &rejects, Some(schema)).await?;
@@ -70,7 +73,7 @@ async fn add_table(
 }
 
 /// The table with lower-case column names: Spark does not tell names apart by case.
-fn lower_case_view(
+pub(crate) fn lower_case_view(
     context: &SessionContext,
     table: Arc<dyn TableProvider>,
 ) -> datafusion::error::Result<Arc<dyn TableProvider>> {

@@ -1,0 +1,71 @@
+//! Names of data files: each says who wrote it, and a checksum of what is in it.
+//!
+//! `part-<writer>-<number>-<checksum>.snappy.parquet`. The checksum is xxh3's of 128 bits over the file's bytes, in
+//! hexadecimal: whoever has the log has the checksum of each file too, also of one that was taken out, and also when the log
+//! was written anew as a checkpoint.
+
+use bytes::Bytes;
+use xxhash_rust::xxh3::Xxh3;
+
+use super::writer::FILE_SUFFIX;
+
+/// Digits of a checksum in a name.
+const CHECKSUM_DIGITS: usize = 32;
+/// What the writer's name begins with when a whole table was written anew.
+pub(super) const WHOLE_WRITER: &str = "whole";
+
+/// The name of a file of these bytes, without its folder. `writer` begins with the run's number (or is
+/// [`WHOLE_WRITER`] and what follows it); `number` counts the writer's files.
+pub(super) fn data_file(writer: &str, number: u64, content: &[Bytes]) -> String {
+    let mut hasher = Xxh3::new();
+    content.iter().for_each(|piece| hasher.update(piece));
+    format!("part-{writer}-{number:05}-{:032x}{FILE_SUFFIX}", hasher.digest128())
+}
+
+/// The checksum that a file's path says; none when another program (or an older version of this one) has named it.
+pub fn checksum_in_name(path: &str) -> Option<u128> {
+    let (_, digits) = writer_and_checksum(path)?;
+    u128::from_str_radix(digits, 16).ok()
+}
+
+/// True for a file that an epoch has written; false for what maintenance or other programs have made of such files.
+pub fn written_by_epoch(path: &str) -> bool {
+    let by_epoch = |writer: &str| writer.starts_with(|c: char| c.is_ascii_digit()) || writer.starts_with(WHOLE_WRITER);
+    checksum_in_name(path).is_some() && writer_and_checksum(path).is_some_and(|(writer, _)| by_epoch(writer))
+}
+
+fn writer_and_checksum(path: &str) -> Option<(&str, &str)> {
+    let name = path.rsplit('/').next()?.strip_prefix("part-")?.strip_suffix(FILE_SUFFIX)?;
+    let (writer, digits) = name.rsplit_once('-')?;
+    (digits.len() == CHECKSUM_DIGITS).then_some((writer, digits))
+}
+
+/// The checksum of a file's bytes, as its name has it.
+pub fn content_checksum(content: &[u8]) -> u128 {
+    xxhash_rust::xxh3::xxh3_128(content)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A name says the checksum of the bytes, in however many pieces they come; names of others say nothing.
+    #[test]
+    fn names_say_checksums() {
+        let pieces = [Bytes::from_static(b"ab"), Bytes::from_static(b"c")];
+        let path = format!("_date=2026-01-01/{}", data_file("00001-000", 7, &pieces));
+        assert!(path.starts_with("_date=2026-01-01/part-00001-000-00007-"), "{path}");
+        assert_eq!(checksum_in_name(&path), Some(content_checksum(b"abc")));
+        assert!(written_by_epoch(&path) && written_by_epoch(&data_file("whole-3", 0, &pieces)));
+        let compacted = data_file("compacted-3", 0, &pieces);
+        assert!(checksum_in_name(&compacted).is_some() && !written_by_epoch(&compacted));
+        for other in [
+            "part-00001-000-00000-5ab9c2ac-9e4f-4a86-b7f1-3c2b1d6f0a11.snappy.parquet",
+            "part-00001-000-00000-5ab9c2ac9e4f4a86b7f13c2b1d6f0a1g.snappy.parquet",
+            "part-1.parquet",
+            "",
+        ] {
+            assert!(checksum_in_name(other).is_none() && !written_by_epoch(other), "{other}");
+        }
+    }
+}
