@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use sluice_engine::checkpoint::{holder, release};
 use sluice_engine::metrics::Metrics;
 use sluice_engine::runtime::{RunConfig, StopHandle, Summary, claim, run};
 use sluice_engine::{Error, ErrorKind, Result};
@@ -13,6 +14,7 @@ use crate::audit::Recorder;
 use crate::compile::{GraphContext, Pipeline, build_graph};
 use crate::lake::{OnCommitted, Refresher};
 use crate::project::Workers;
+use crate::replay::Replay;
 
 /// Longest wait before a start is tried again, in seconds.
 const RESTART_WAIT_MAX_S: u64 = 30;
@@ -32,6 +34,8 @@ pub struct RunOptions {
     pub metrics: Metrics,
     /// Told what the daemon waits for, and when it goes on.
     pub health: Health,
+    /// Replays rejects in place of reading the streams.
+    pub replay: Option<Replay>,
 }
 
 type Tell = Arc<dyn Fn(HealthChange<'_>) + Send + Sync>;
@@ -96,11 +100,30 @@ pub async fn run_pipeline(
     options: RunOptions,
     on_committed: impl Fn() -> OnCommitted,
 ) -> Result<Summary> {
+    let claimed = AtomicU64::new(0);
+    let result = run_again(&pipeline, &store, options, on_committed, &claimed).await;
+    let generation = claimed.load(Ordering::Relaxed);
+    // Only for who wants to know whether it runs: another start goes on without it.
+    if generation > 0
+        && let Err(e) = release(&store, &pipeline.project.name, generation).await
+    {
+        tracing::debug!("the end of generation {generation} was not noted: {e}");
+    }
+    result
+}
+
+async fn run_again(
+    pipeline: &Arc<Pipeline>,
+    store: &Store,
+    options: RunOptions,
+    on_committed: impl Fn() -> OnCommitted,
+    claimed: &AtomicU64,
+) -> Result<Summary> {
     let mut failures = 0u32;
     loop {
         options.health.tell(HealthChange::Starting);
         let done = Arc::new(AtomicU64::new(0));
-        let error = match run_once(&pipeline, &store, &options, counted(on_committed(), done.clone())).await {
+        let error = match run_once(pipeline, store, &options, counted(on_committed(), done.clone()), claimed).await {
             Ok(summary) => return Ok(summary),
             Err(error) => error,
         };
@@ -137,14 +160,22 @@ async fn wait_or_stop(wait: Duration, stop: &StopHandle) {
     }
 }
 
-async fn run_once(pipeline: &Arc<Pipeline>, store: &Store, options: &RunOptions, then: OnCommitted) -> Result<Summary> {
+async fn run_once(
+    pipeline: &Arc<Pipeline>,
+    store: &Store,
+    options: &RunOptions,
+    then: OnCommitted,
+    claimed: &AtomicU64,
+) -> Result<Summary> {
     let config = run_config(pipeline, options);
     let checkpoints = Arc::new(store.clone());
-    let claim = claim(checkpoints.as_ref(), &config.pipeline, &holder()).await?;
+    let claim = claim(checkpoints.as_ref(), &config.pipeline, &own_name()).await?;
+    claimed.store(claim.generation(), Ordering::Relaxed);
     let context = GraphContext {
         store: store.clone(),
         generation: claim.generation(),
         runtime: tokio::runtime::Handle::current(),
+        replay: options.replay.clone(),
     };
     let graph = build_graph(pipeline, &context)?;
     let health = options.health.clone();
@@ -156,7 +187,31 @@ async fn run_once(pipeline: &Arc<Pipeline>, store: &Store, options: &RunOptions,
 }
 
 /// Who runs: shown to a daemon that was fenced.
-fn holder() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("{} process {}", host.trim(), std::process::id())
+fn own_name() -> String {
+    format!("{} process {}", host(), std::process::id())
+}
+
+fn host() -> String {
+    std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default().trim().to_owned()
+}
+
+/// Who runs a pipeline, as far as can be known.
+#[derive(Debug, Clone)]
+pub struct HeldBy {
+    /// Host and process.
+    pub name: String,
+    /// True when the process is on this machine, and there.
+    pub is_here: bool,
+}
+
+/// Who has started a pipeline and not ended; none when nobody has, or the process was on this machine and is gone.
+///
+/// # Errors
+/// `Transient` when the lake is away.
+pub async fn held_by(store: &Store, pipeline: &str) -> Result<Option<HeldBy>> {
+    let Some(holder) = holder(store, pipeline).await?.filter(|h| !h.has_ended) else { return Ok(None) };
+    let own_process = holder.name.strip_prefix(&host()).and_then(|rest| rest.strip_prefix(" process "));
+    let Some(process) = own_process else { return Ok(Some(HeldBy { name: holder.name, is_here: false })) };
+    let is_there = std::path::Path::new("/proc").join(process).exists();
+    Ok(is_there.then_some(HeldBy { name: holder.name, is_here: true }))
 }

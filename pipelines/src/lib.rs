@@ -9,6 +9,7 @@ pub mod lake;
 pub mod node_names;
 pub mod progress;
 pub mod project;
+pub mod replay;
 pub mod sources;
 pub mod sql;
 pub mod table_text;

@@ -8,6 +8,7 @@ mod e2e;
 mod golden;
 mod idle;
 mod readers;
+mod replay;
 mod services;
 mod sim;
 mod tidy;

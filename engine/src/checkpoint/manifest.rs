@@ -133,9 +133,15 @@ async fn refuse_if_newer(store: &dyn CheckpointStore, manifest: &Manifest) -> Re
     )))
 }
 
-async fn newest_generation(store: &dyn CheckpointStore, pipeline: &str) -> Result<u64> {
+/// The newest generation that was claimed, 0 when there is none.
+pub(super) async fn newest_generation(store: &dyn CheckpointStore, pipeline: &str) -> Result<u64> {
     let files = store.list(&format!("{pipeline}/generations")).await?;
     Ok(files.iter().filter_map(|f| epoch_of(f)).max().unwrap_or(0))
+}
+
+/// Where the claim of a generation lies.
+pub(super) fn generation_path(pipeline: &str, generation: u64) -> String {
+    format!("{pipeline}/generations/{generation:020}.json")
 }
 
 /// Takes the next generation number for a start of the pipeline; from now on older generations are fenced.
@@ -146,7 +152,7 @@ pub async fn claim_generation(store: &dyn CheckpointStore, pipeline: &str, holde
     const TRIES_MAX: usize = 16;
     for _ in 0..TRIES_MAX {
         let next = newest_generation(store, pipeline).await? + 1;
-        let path = format!("{pipeline}/generations/{next:020}.json");
+        let path = generation_path(pipeline, next);
         let body = serde_json::json!({ "holder": holder }).to_string();
         if store.put_new(&path, vec![Bytes::from(body)]).await? == PutNew::Done {
             return Ok(next);

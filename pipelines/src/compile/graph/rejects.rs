@@ -12,13 +12,17 @@ use sluice_operators::transform::union::Union;
 use super::{Output, Wiring};
 
 /// Where rejects come from.
-#[derive(Default)]
 pub(super) struct Rejects {
     outputs: Vec<Output>,
     taken_back: bool,
 }
 
 impl Rejects {
+    /// No outputs yet. `taken_back` says that rejects are taken back whatever those are.
+    pub(super) fn new(taken_back: bool) -> Self {
+        Self { outputs: vec![], taken_back }
+    }
+
     /// An output in the columns of the rejects' table.
     pub(super) fn add(&mut self, output: Output, append_only: bool) {
         self.outputs.push(output);
