@@ -6,13 +6,16 @@ use std::time::Duration;
 
 use sluice_engine::checkpoint::release_generation;
 use sluice_engine::metrics::Metrics;
-use sluice_engine::runtime::{Claim, RunConfig, StopHandle, Summary, claim, run};
+use sluice_engine::runtime::{RunConfig, StopHandle, Summary, claim, run};
 use sluice_engine::{Error, ErrorKind, Result};
 use sluice_operators::store::Store;
 
+use crate::audit::Recorder;
 use crate::compile::{GraphContext, Pipeline, build_graph};
+use crate::holder::own_name;
 use crate::lake::{Listeners, OnCommitted, RefreshFailures, Refresher};
 use crate::project::Workers;
+use crate::replay::Replay;
 
 /// Longest wait before a start is tried again, in seconds.
 const RESTART_WAIT_MAX_S: u64 = 30;
@@ -36,6 +39,8 @@ pub struct RunOptions {
     pub health: Health,
     /// Told which models could not be refreshed when that was last tried.
     pub refresh_failures: RefreshFailures,
+    /// Replays rejects in place of reading the streams.
+    pub replay: Option<Replay>,
 }
 
 type Tell = Arc<dyn Fn(HealthChange<'_>) + Send + Sync>;
@@ -104,11 +109,30 @@ pub async fn run_pipeline(
     options: RunOptions,
     on_committed: impl Fn() -> OnCommitted,
 ) -> Result<Summary> {
+    let claimed = AtomicU64::new(0);
+    let result = run_again(&pipeline, &store, options, on_committed, &claimed).await;
+    let generation = claimed.load(Ordering::Relaxed);
+    // Only for who wants to know whether it runs: another start goes on without it.
+    if generation > 0
+        && let Err(e) = release_generation(&store, &pipeline.project.name, generation).await
+    {
+        tracing::warn!("the end of this run could not be written down: {e}");
+    }
+    result
+}
+
+async fn run_again(
+    pipeline: &Arc<Pipeline>,
+    store: &Store,
+    options: RunOptions,
+    on_committed: impl Fn() -> OnCommitted,
+    claimed: &AtomicU64,
+) -> Result<Summary> {
     let mut failures = 0u32;
     loop {
         options.health.tell(HealthChange::Starting);
         let done = Arc::new(AtomicU64::new(0));
-        let error = match run_once(&pipeline, &store, &options, counted(on_committed(), done.clone())).await {
+        let error = match run_once(pipeline, store, &options, counted(on_committed(), done.clone()), claimed).await {
             Ok(summary) => {
                 // Who waits for the end relies on all tables. A daemon that was stopped has told its log.
                 let stale = options.refresh_failures.error().filter(|_| options.until_idle);
@@ -149,32 +173,23 @@ async fn wait_or_stop(wait: Duration, stop: &StopHandle) {
     }
 }
 
-async fn run_once(pipeline: &Arc<Pipeline>, store: &Store, options: &RunOptions, then: OnCommitted) -> Result<Summary> {
-    let config = run_config(pipeline, options);
-    let checkpoints = Arc::new(store.clone());
-    let claim = claim(checkpoints.as_ref(), &config.pipeline, &holder()).await?;
-    let (name, generation) = (config.pipeline.clone(), claim.generation());
-    let result = run_claimed(pipeline, store, options, then, config, claim).await;
-    if let Err(e) = release_generation(checkpoints.as_ref(), &name, generation).await {
-        tracing::warn!("the end of this run could not be written down: {e}");
-    }
-    result
-}
-
-async fn run_claimed(
+async fn run_once(
     pipeline: &Arc<Pipeline>,
     store: &Store,
     options: &RunOptions,
     then: OnCommitted,
-    config: RunConfig,
-    claim: Claim,
+    claimed: &AtomicU64,
 ) -> Result<Summary> {
+    let config = run_config(pipeline, options);
     let checkpoints = Arc::new(store.clone());
+    let claim = claim(checkpoints.as_ref(), &config.pipeline, &own_name()).await?;
+    claimed.store(claim.generation(), Ordering::Relaxed);
     let context = GraphContext {
         store: store.clone(),
         generation: claim.generation(),
         runtime: tokio::runtime::Handle::current(),
         waits: options.metrics.waits().clone(),
+        replay: options.replay.clone(),
     };
     let graph = build_graph(pipeline, &context)?;
     let health = options.health.clone();
@@ -184,26 +199,8 @@ async fn run_claimed(
         started: Box::new(move || health.tell(HealthChange::Running)),
         then,
     };
-    let mut refresher = Refresher::new(pipeline.clone(), store.clone(), listeners);
-    refresher.look(claim.epoch()).await?;
-    run(graph, claim, checkpoints, config, Box::new(refresher)).await
-}
-
-/// Who runs: shown to a daemon that was fenced, and to whoever finds that the pipeline is run.
-pub fn holder() -> String {
-    let host = std::fs::read_to_string("/proc/sys/kernel/hostname").unwrap_or_default();
-    format!("{} process {}", host.trim(), std::process::id())
-}
-
-/// True when the holder was a process of this machine that is not there any more. Of other machines nothing is known.
-pub fn is_gone(holder: &str) -> bool {
-    let this = self::holder();
-    let words = |text: &str| text.rsplit_once(" process ").map(|(host, pid)| (host.to_owned(), pid.to_owned()));
-    match (words(holder), words(&this)) {
-        // Whoever has this process's own number was another, before it.
-        (Some((host, pid)), Some((here, own))) => {
-            host.ends_with(&here) && (pid == own || !std::path::Path::new("/proc").join(pid).exists())
-        }
-        _ => false,
-    }
+    let refresher = Refresher::new(pipeline.clone(), store.clone(), listeners);
+    let mut recorder = Recorder::new(pipeline.clone(), store.clone(), refresher)?;
+    recorder.look(claim.manifest()).await?;
+    run(graph, claim, checkpoints, config, Box::new(recorder)).await
 }

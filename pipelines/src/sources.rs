@@ -9,7 +9,7 @@ use sluice_operators::source::kafka::{CreateTopic, KafkaConfig, KafkaConnection,
 use sluice_operators::source::simulator::{SharedSimulator, SimulatorSource};
 
 use crate::compile::Stream;
-use crate::project::{Kafka, Project, SourceSettings};
+use crate::project::{FileStreams, Kafka, Project, SourceSettings};
 
 mod simulated;
 
@@ -74,9 +74,7 @@ impl<'a> Sources<'a> {
                 })
             }
             SourceSettings::FileStreams(files) => {
-                let path = self.project.root.join(&files.path).to_string_lossy().into_owned();
-                let mut config = FileConfig::new(path, topic);
-                config.settings = format!("sources.{}.files", stream.source);
+                let config = file_config(self.project, stream, files);
                 Box::new(move |c| Ok(Box::new(FileSource::new(config.clone(), c.clone())) as _))
             }
             SourceSettings::Simulator(_) => {
@@ -92,6 +90,14 @@ impl<'a> Sources<'a> {
 const KAFKA_SHARE: u64 = 8;
 /// Bytes that one client (a stream on a worker) gets at least, to be fast enough, and at most.
 const KAFKA_CLIENT_BYTES: (u64, u64) = (4 << 20, 32 << 20);
+
+/// How a stream that lies in files is read.
+pub fn file_config(project: &Project, stream: &Stream, files: &FileStreams) -> FileConfig {
+    let path = project.root.join(&files.path).to_string_lossy().into_owned();
+    let mut config = FileConfig::new(path, stream.topic.clone());
+    config.settings = format!("sources.{}.files", stream.source);
+    config
+}
 
 /// How a topic of a Kafka source is read.
 pub fn kafka_config(kafka: &Kafka, source: &str, topic: &str, pipeline: &str) -> KafkaConfig {

@@ -5,6 +5,7 @@ mod binary;
 pub mod cache;
 pub mod compare;
 pub mod events;
+pub mod fuzz;
 pub mod oracle;
 pub mod project;
 pub mod readers;

@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, reason = "a test that cannot be set up has failed")]
 
+use std::fs;
 use std::io::{BufRead, BufReader, Cursor};
 use std::net::TcpListener;
 use std::process::{Command, Stdio};
@@ -194,10 +195,12 @@ fn a_demo_finds_a_free_port() {
 #[test]
 fn settings_without_effect_are_named() {
     let shop = run();
+    let settings = fs::read_to_string(shop.path("sluice.yml")).unwrap();
+    let shop = shop.with("sluice.yml", &settings.replace("run: {", "run: { keep_late: 1 day,"));
     let warns = |arguments: &[&str]| {
         let (code, _, err) = sluice(&[arguments, &["--project", &shop.dir()]].concat());
         assert_eq!(code, Some(0), "{err}");
-        err.contains("warning: models/sources.yml: watermark has no effect yet")
+        err.contains("warning: sluice.yml: run.keep_late has no effect yet")
     };
     assert!(warns(&["check"]) && warns(&["run", "--until-idle"]) && warns(&["build"]));
     assert!(!warns(&["plan"]) && !warns(&["status"]));

@@ -1,13 +1,17 @@
 //! The tests that see the whole, in one binary.
 
+mod audit;
 mod bad_input;
 mod commands;
 mod deploy;
 mod e2e;
+mod fuzz;
 mod golden;
 mod idle;
 mod readers;
+mod replay;
 mod services;
 mod sim;
+mod soak;
 mod tidy;
 mod upkeep;

@@ -61,8 +61,11 @@ pub async fn refuse_if_newer(store: &dyn CheckpointStore, pipeline: &str, genera
 }
 
 async fn taken_by(store: &dyn CheckpointStore, pipeline: &str, generation: u64) -> Result<String> {
-    let bytes = store.get(&path(pipeline, generation)).await?.unwrap_or_default();
-    Ok(serde_json::from_slice::<Body>(&bytes).map(|body| body.holder).unwrap_or_default())
+    let path = path(pipeline, generation);
+    let Some(bytes) = store.get(&path).await? else { return Ok(String::new()) };
+    let body: Body = serde_json::from_slice(&bytes)
+        .map_err(|e| Error::data(format!("{path} cannot be read; it is damaged")).because(e))?;
+    Ok(body.holder)
 }
 
 /// Takes the next generation number for a start of the pipeline; from now on older generations are fenced.
@@ -93,7 +96,7 @@ pub async fn release_generation(store: &dyn CheckpointStore, pipeline: &str, gen
 /// Who has taken the newest generation; none when the pipeline has never been started.
 ///
 /// # Errors
-/// `Transient` when the store is away.
+/// `Transient` when the store is away, `Data` when the file cannot be read.
 pub async fn newest_holder(store: &dyn CheckpointStore, pipeline: &str) -> Result<Option<Holder>> {
     let generation = newest_generation(store, pipeline).await?;
     if generation == 0 {

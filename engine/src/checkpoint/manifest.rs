@@ -29,6 +29,9 @@ pub struct Segment {
     pub epoch: u64,
     /// True when it starts a chain: everything older is superseded.
     pub full: bool,
+    /// The checksum of its bytes (`segment_checksum`); none in manifests from before there was one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub checksum: Option<u64>,
 }
 
 /// The state of one operator: a chain of segments, oldest first.

@@ -11,5 +11,5 @@ pub use gc::sweep;
 pub use generation::{Holder, claim_generation, newest_holder, refuse_if_newer, release_generation};
 pub use manifest::{ColdSegment, FORMAT_VERSION, Manifest, OperatorState, Segment, newest, publish};
 pub use memory::MemoryStore;
-pub use pack::{PackKind, PackWriter, read_segment};
+pub use pack::{PackKind, PackWriter, checked_segment, read_segment, segment_checksum};
 pub use store::{CheckpointStore, PutNew};

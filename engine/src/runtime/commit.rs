@@ -152,12 +152,14 @@ impl CommitLane {
         try_join_all(commits).await?;
         control.acknowledge(number, positions.clone());
         self.settle_cold(&manifest);
+        let sinks = Arc::new(manifest.sinks.clone());
         let previous = self.newest.replace(manifest);
         self.count(number, epoch.since);
         let committed = Committed {
             epoch: number,
             generation: self.generation,
             positions,
+            sinks,
             rows: epoch.rows,
             last: epoch.barrier.last,
         };

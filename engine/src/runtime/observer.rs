@@ -1,8 +1,12 @@
 //! Who is told of each committed epoch.
 
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
 use futures::future::{BoxFuture, FutureExt, ready};
 
 use crate::error::Result;
+use crate::sink::Token;
 use crate::source::Positions;
 
 /// An epoch that has just been committed.
@@ -14,6 +18,8 @@ pub struct Committed {
     pub generation: u64,
     /// How far the sources have been read.
     pub positions: Positions,
+    /// What each sink has committed, by the sink's name.
+    pub sinks: Arc<BTreeMap<String, Token>>,
     /// Rows that sources gave since the start of this run.
     pub rows: u64,
     /// True when the run ends with this epoch.

@@ -91,6 +91,11 @@ impl Claim {
     pub fn epoch(&self) -> u64 {
         self.last.as_ref().map_or(0, |m| m.epoch)
     }
+
+    /// The newest manifest; none when nothing was ever committed.
+    pub fn manifest(&self) -> Option<&Manifest> {
+        self.last.as_ref()
+    }
 }
 
 /// Claims a pipeline. `holder` says who asks (host and process).

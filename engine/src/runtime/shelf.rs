@@ -4,7 +4,7 @@ use std::sync::atomic::Ordering;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use crate::checkpoint::{CheckpointStore, ColdSegment};
+use crate::checkpoint::{CheckpointStore, ColdSegment, checked_segment};
 use crate::error::{Error, ErrorKind, Result};
 use crate::graph::NodeId;
 use crate::metrics::Metrics;
@@ -109,12 +109,7 @@ impl Shelf {
                     tracing::warn!("state of a late row cannot be read back: {e}; trying again in {wait_ms} ms");
                     std::thread::sleep(Duration::from_millis(*wait_ms));
                 }
-                (Ok(Some(bytes)), _) if bytes.len() as u64 == segment.length => {
-                    return Snapshot::decode(&bytes).map(Some);
-                }
-                (Ok(Some(_)), _) => {
-                    return Err(Error::data(format!("state pack {} is damaged: it is too short", segment.pack)));
-                }
+                (Ok(Some(bytes)), _) => return Snapshot::decode(&checked_segment(bytes, segment)?).map(Some),
                 (Ok(None), _) => return Ok(None),
                 (Err(e), _) => return Err(e),
             }

@@ -5,7 +5,7 @@ use std::ops::Range;
 
 use bytes::Bytes;
 
-use crate::checkpoint::{CheckpointStore, ColdSegment, OperatorState, PackKind, PackWriter};
+use crate::checkpoint::{CheckpointStore, ColdSegment, OperatorState, PackKind, PackWriter, checked_segment};
 use crate::error::{Error, Result};
 use crate::graph::NodeId;
 use crate::state::{Frozen, Snapshot};
@@ -128,10 +128,10 @@ impl<'a> StateWriter<'a> {
         for ColdSegment { segment, .. } in &cold[run.clone()] {
             let range = segment.offset..segment.offset + segment.length;
             let bytes = self.store.get_range(&segment.pack, range).await?;
-            let bytes = bytes.filter(|b| b.len() as u64 == segment.length);
-            pieces.push(bytes.ok_or_else(|| {
-                Error::data(format!("state pack {} of epoch {} is missing or damaged", segment.pack, segment.epoch))
-            })?);
+            let bytes = bytes.ok_or_else(|| {
+                Error::data(format!("state pack {} of epoch {} is missing", segment.pack, segment.epoch))
+            })?;
+            pieces.push(checked_segment(bytes, segment)?);
         }
         let segment = self.cold.add(pieces, false);
         let first = cold[run.clone()].iter().map(|c| c.first).min().unwrap_or_default();

@@ -4,4 +4,5 @@ pub mod constant;
 pub mod file;
 pub mod kafka;
 pub mod raw;
+pub mod replayed;
 pub mod simulator;

@@ -13,6 +13,7 @@ use object_store::{ObjectMeta, ObjectStore, ObjectStoreExt, PutMode, PutOptions,
 use sluice_engine::{Error, Result};
 use url::Url;
 
+mod at_epoch;
 mod checkpoint;
 mod contract;
 mod error;
@@ -22,6 +23,7 @@ mod parquet_file;
 mod scan;
 mod table;
 
+pub use at_epoch::{TableAtEpoch, TableFile};
 pub use checkpoint::OWN_FOLDER;
 pub use contract::check_store;
 pub use error::store_error;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
-use sluice_engine::checkpoint::{Holder, Manifest, newest, newest_holder, refuse_if_newer, release_generation};
+use sluice_engine::checkpoint::{Manifest, newest, refuse_if_newer, release_generation};
 use sluice_engine::runtime::claim;
 use sluice_engine::{Committer, Error, Result, SinkContext};
 use sluice_operators::sink::delta::Kept;
@@ -14,7 +14,7 @@ use sluice_operators::store::Store;
 use super::maintain_refill::refill;
 use super::{Outcome, ProjectDir, opened, output};
 use crate::compile::{LakeTable, Pipeline};
-use crate::daemon;
+use crate::holder::{own_name, refuse_running};
 use crate::project::select;
 
 /// Merge small files, delete what nobody needs any more, clean up logs: now, for a stopped daemon.
@@ -38,10 +38,10 @@ pub async fn maintain(args: MaintainArgs) -> Outcome {
     let chosen = chosen(&pipeline, args.select.as_deref())?;
     let store = opened::lake(&pipeline)?;
     let name = pipeline.project.name.clone();
-    if let Some(holder) = newest_holder(&store, &name).await? {
-        refuse_running(&name, &holder, args.take_over)?;
+    if !args.take_over {
+        refuse_running(&store, &name).await?;
     }
-    let claim = claim(&store, &name, &format!("sluice maintain, {}", daemon::holder())).await?;
+    let claim = claim(&store, &name, &format!("sluice maintain, {}", own_name())).await?;
     let generation = claim.generation();
     let work = Maintenance { pipeline, store, generation, chosen };
     let done = work.work(args.refill).await;
@@ -55,18 +55,6 @@ fn chosen(pipeline: &Pipeline, selector: Option<&str>) -> Result<Option<BTreeSet
     let names = select(&pipeline.project, selector).map_err(|e| Error::config(format!("--select {selector}: {e}")))?;
     let tables = pipeline.models.values().filter(|m| names.contains(&m.name.as_str())).map(|m| m.table.clone());
     Ok(Some(tables.collect()))
-}
-
-/// A run that has not said that it is over is taken to go on, unless it is known that it does not.
-fn refuse_running(pipeline: &str, holder: &Holder, take_over: bool) -> Result<()> {
-    if holder.ended || take_over || daemon::is_gone(&holder.holder) {
-        return Ok(());
-    }
-    Err(Error::config(format!(
-        "pipeline {pipeline:?} is run by {} (generation {}), which keeps its tables small by itself; stop it first, or, \
-         if it is gone without a word (killed, or its machine is), say --take-over",
-        holder.holder, holder.generation
-    )))
 }
 
 /// What one call does, under a generation of its own.

@@ -9,10 +9,12 @@ mod opened;
 mod output;
 mod plan;
 mod query;
+mod replay;
 mod run;
 mod simulate;
 mod status;
 mod test;
+mod verify;
 mod watch;
 mod without_effect;
 
@@ -85,6 +87,12 @@ enum Verb {
     /// The newest epoch, how far each stream was read (`partition:offset` or `file:byte` of what comes next), and which
     /// models could not be refreshed.
     Status(status::StatusArgs),
+    /// Records that were rejected, and can be decoded now, through the graph once more.
+    #[command(after_help = replay::AFTER_HELP)]
+    Replay(replay::ReplayArgs),
+    /// Does everything add up: nothing lost, nothing doubled, nothing altered?
+    #[command(after_help = verify::AFTER_HELP)]
+    Verify(verify::VerifyArgs),
 }
 
 /// What a command ends with when it does not succeed.
@@ -170,5 +178,7 @@ async fn run_verb(verb: Verb) -> Outcome {
         Verb::Simulate(args) => simulate::simulate(args).await,
         Verb::Query(args) => query::query(args).await,
         Verb::Status(args) => status::status(args).await,
+        Verb::Replay(args) => replay::replay(args).await,
+        Verb::Verify(args) => verify::verify(args).await,
     }
 }

@@ -1,7 +1,5 @@
 //! Settings that are read and checked, and do nothing yet: said once, by `check` and when a run begins.
 
-use std::collections::BTreeSet;
-
 use super::output;
 use crate::project::{Project, Run};
 
@@ -23,12 +21,6 @@ fn warnings(project: &Project) -> Vec<String> {
     if run.keep_late != usual.keep_late {
         warnings.push("sluice.yml: run.keep_late has no effect yet; a row counts however late it is".to_owned());
     }
-    let with_watermark = project.sources.iter().filter(|s| s.stream.as_ref().is_some_and(|m| m.watermark.is_some()));
-    let files: BTreeSet<&str> = with_watermark.map(|s| s.origin.file.as_str()).collect();
-    if !files.is_empty() {
-        let files = files.into_iter().collect::<Vec<_>>().join(", ");
-        warnings.push(format!("{files}: watermark has no effect yet; state is kept however old it is"));
-    }
     warnings
 }
 
@@ -37,26 +29,23 @@ mod tests {
     use super::*;
     use crate::project::Embedded;
 
-    fn project(run: &str, watermark: &str) -> Project {
+    fn project(run: &str) -> Project {
         let settings =
             format!("version: 1\nsources: {{ shop: {{ files: {{ path: . }} }} }}\nlake: ./lake\nrun: {{ {run} }}\n");
-        let sources = format!(
-            "sources:\n  - name: shop\n    tables:\n      - name: orders\n        meta: {{ stream: {{ {watermark} }} }}\n        \
-             columns: [ {{ name: id, data_type: bigint }} ]\n"
-        );
+        let sources = "sources:\n  - name: shop\n    tables:\n      - name: orders\n        meta: { stream: { watermark: 1 hour } }\n        \
+                       columns: [ { name: id, data_type: bigint } ]\n";
         let dbt = "name: shop\nversion: '1.0'\n";
-        let files = [("dbt_project.yml", dbt), ("sluice.yml", settings.as_str()), ("models/sources.yml", &sources)];
+        let files = [("dbt_project.yml", dbt), ("sluice.yml", settings.as_str()), ("models/sources.yml", sources)];
         Project::load_files(&Embedded(&files), |_| None).unwrap_or_else(|faults| panic!("{faults}"))
     }
 
     /// What is left at its default is not mentioned; each of the others is, in one line.
     #[test]
     fn only_what_was_set_is_mentioned() {
-        assert_eq!(warnings(&project("", "")), Vec::<String>::new());
-        assert_eq!(warnings(&project("memory: 512 MiB, keep_late: 7 days", "")), Vec::<String>::new());
-        let all = warnings(&project("memory: 1 GiB, keep_late: 1 day", "watermark: 10 minutes"));
-        let begin =
-            ["sluice.yml: run.memory has", "sluice.yml: run.keep_late has", "models/sources.yml: watermark has"];
+        assert_eq!(warnings(&project("")), Vec::<String>::new());
+        assert_eq!(warnings(&project("memory: 512 MiB, keep_late: 7 days")), Vec::<String>::new());
+        let all = warnings(&project("memory: 1 GiB, keep_late: 1 day"));
+        let begin = ["sluice.yml: run.memory has", "sluice.yml: run.keep_late has"];
         assert_eq!(all.len(), begin.len());
         assert!(all.iter().zip(begin).all(|(line, begin)| line.starts_with(begin) && !line.contains('\n')), "{all:?}");
     }

@@ -10,4 +10,4 @@ pub use graph::{GivenSource, GraphContext, build_graph, clickhouse_config, model
 pub(crate) use placed::placed;
 pub use plan::{How, ModelPlan, Pipeline, plan_project};
 pub use streams::{SeedTable, Stream};
-pub use tables::LakeTable;
+pub use tables::{LakeTable, REJECTS, TableName};

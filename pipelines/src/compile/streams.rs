@@ -11,7 +11,8 @@ use datafusion::datasource::empty::EmptyTable;
 use datafusion::logical_expr::LogicalPlan;
 use datafusion::logical_expr::execution_props::ExecutionProps;
 use datafusion::physical_expr::{PhysicalExpr, create_physical_expr};
-use sluice_operators::decode::json::{Field, bronze_schema};
+use sluice_engine::Result;
+use sluice_operators::decode::json::{DecodeJson, DecodeSpec, Field, bronze_schema};
 
 use crate::project::{PartitionBy, ProjectError, Seed, SourceTable};
 use crate::sql::fingerprint;
@@ -45,6 +46,9 @@ pub struct Stream {
     pub watermark: Duration,
     /// The bronze table's partition columns.
     pub partition_by: Vec<String>,
+    /// The largest record that is decoded, in bytes; the decoder's default when none. It changes no row, only which records
+    /// are rejected, so it is not part of the fingerprint.
+    pub record_bytes_max: Option<usize>,
     /// What it is.
     pub description: String,
 }
@@ -55,7 +59,7 @@ fn fault(table: &SourceTable, line: Option<usize>, what: String, way_out: &str) 
 
 impl Stream {
     /// A stream from its declaration; none when the source's table is no stream.
-    pub async fn of(table: &SourceTable) -> Result<Option<Stream>, Vec<ProjectError>> {
+    pub async fn of(table: &SourceTable) -> std::result::Result<Option<Stream>, Vec<ProjectError>> {
         let Some(meta) = &table.stream else { return Ok(None) };
         let mut faults = Vec::new();
         if meta.format != "json" {
@@ -104,12 +108,31 @@ impl Stream {
             event_time,
             watermark: meta.watermark.unwrap_or(WATERMARK),
             partition_by: if by_day { vec!["_date".into()] } else { vec![] },
+            record_bytes_max: meta.record_bytes_max.map(|bytes| usize::try_from(bytes).unwrap_or(usize::MAX)),
             description: table.description.clone(),
         }))
     }
 }
 
 impl Stream {
+    /// What decodes it.
+    ///
+    /// # Errors
+    /// `Config` when a field cannot be read from JSON.
+    pub fn decoder(&self) -> Result<DecodeJson> {
+        let spec = DecodeSpec {
+            stream: self.name.clone(),
+            fields: self.fields.clone(),
+            event_time: self.event_time.clone(),
+            watermark: self.watermark,
+        };
+        let decoder = DecodeJson::new(spec)?;
+        Ok(match self.record_bytes_max {
+            Some(bytes) => decoder.with_record_bytes_max(bytes),
+            None => decoder,
+        })
+    }
+
     /// What its bronze rows depend on, as text.
     pub fn fingerprint(&self) -> String {
         let fields = self.fields.iter().map(|f| format!("{} {}", f.name, f.data_type));
@@ -120,7 +143,7 @@ impl Stream {
 }
 
 /// Plans the event time as the one column of a query over the stream.
-async fn event_time(text: &str, schema: &SchemaRef) -> Result<Arc<dyn PhysicalExpr>, String> {
+async fn event_time(text: &str, schema: &SchemaRef) -> std::result::Result<Arc<dyn PhysicalExpr>, String> {
     let lower = lower_case(schema);
     let context = spark_session([]);
     let table = Arc::new(EmptyTable::new(lower.clone()));
@@ -158,7 +181,7 @@ impl SeedTable {
     ///
     /// # Errors
     /// A type that Spark SQL does not have, or a value that does not fit its column's type.
-    pub fn of(seed: &Seed) -> Result<SeedTable, ProjectError> {
+    pub fn of(seed: &Seed) -> std::result::Result<SeedTable, ProjectError> {
         let fault = |what: String| ProjectError {
             file: seed.path.clone(),
             line: None,

@@ -21,7 +21,7 @@ const _: () =
     assert!(same(KEEP_REMOVED_FILES_MIN, delta::KEEP_REMOVED_FILES_MIN), "settings and tables have one bound");
 
 /// The name of the table of rejects, beside the others' `layer.name`.
-pub(super) const REJECTS: &str = "rejects";
+pub const REJECTS: &str = "rejects";
 
 /// What the table of rejects is, for people.
 const ABOUT_REJECTS: &str = "records that could not be decoded and rows for which an expression fails, with the reason";
@@ -95,7 +95,8 @@ impl Pipeline {
         self.delta_table(store, table, rejects_schema(), mode)
     }
 
-    fn delta_table(&self, store: &Store, table: TableName<'_>, schema: SchemaRef, mode: WriteMode) -> DeltaConfig {
+    /// A table of the pipeline, neither divided nor keyed yet.
+    pub fn delta_table(&self, store: &Store, table: TableName<'_>, schema: SchemaRef, mode: WriteMode) -> DeltaConfig {
         let app_id = format!("{}/{}", self.project.name, table.name);
         let mut config = DeltaConfig::new(store.clone(), table.path, app_id, schema, mode);
         let tables = self.project.settings.tables;
@@ -105,11 +106,14 @@ impl Pipeline {
     }
 }
 
-/// A table's folder below the lake, its name in SQL and what it is.
-struct TableName<'a> {
-    path: &'a str,
-    name: &'a str,
-    about: &'a str,
+/// What a table is called.
+pub struct TableName<'a> {
+    /// Its folder below the lake.
+    pub path: &'a str,
+    /// Its name in SQL.
+    pub name: &'a str,
+    /// What it is, for people; empty when nobody says.
+    pub about: &'a str,
 }
 
 #[cfg(test)]

@@ -33,7 +33,12 @@ pub async fn run_faults(pipeline: &Pipeline, store: &Store) -> Vec<Error> {
 async fn same_project(pipeline: &Pipeline, store: &Store) -> Result<()> {
     let Some(manifest) = newest(store, &pipeline.project.name).await? else { return Ok(()) };
     let runtime = tokio::runtime::Handle::current();
-    let context =
-        GraphContext { store: store.clone(), generation: manifest.generation, runtime, waits: Waits::default() };
+    let context = GraphContext {
+        store: store.clone(),
+        generation: manifest.generation,
+        runtime,
+        waits: Waits::default(),
+        replay: None,
+    };
     check_same_graph(&build_graph(pipeline, &context)?, &manifest)
 }

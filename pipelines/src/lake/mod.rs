@@ -11,4 +11,5 @@ pub use check::run_faults;
 pub use data_tests::{data_test_faults, failing_rows};
 pub use failures::{RefreshFailure, RefreshFailures, read_failures};
 pub use refresh::{Listeners, OnCommitted, OnStarted, Refresher};
+pub(crate) use session::lower_case_view;
 pub use session::{Rows, batch_query, empty_session, lake_session, query, query_rows};

@@ -12,7 +12,7 @@ use sluice_engine::runtime::{Committed, Observer};
 use sluice_engine::state::key_hash;
 use sluice_engine::{Error, ErrorKind, Result};
 use sluice_operators::sink::clickhouse::{ClickHouseCommitter, Stamp, replace_all};
-use sluice_operators::sink::delta::{committed_version, overwrite};
+use sluice_operators::sink::delta::{EpochChange, committed_version, overwrite};
 use sluice_operators::store::Store;
 
 use super::failures::{RefreshFailure, RefreshFailures, read_failures, write_failures};
@@ -38,6 +38,8 @@ pub struct Refresher {
     done: BTreeMap<String, (u64, u64)>,
     failures: RefreshFailures,
     metrics: Metrics,
+    /// What refreshes have written since somebody asked.
+    written: BTreeMap<String, EpochChange>,
     started: OnStarted,
     then: OnCommitted,
 }
@@ -61,8 +63,8 @@ impl Refresher {
         let Listeners { metrics, failures, started, then } = listeners;
         // A model that never fails is shown with a 0.
         pipeline.refreshed().for_each(|m| metrics.refresh_failures(&m.name, 0));
-        let (last, stale, done) = (None, false, BTreeMap::new());
-        Self { pipeline, store, every, last, stale, done, failures, metrics, started, then }
+        let (last, stale, done, written) = (None, false, BTreeMap::new(), BTreeMap::new());
+        Self { pipeline, store, every, last, stale, done, failures, metrics, written, started, then }
     }
 
     /// Looks at the start, when `epoch` is the newest committed one (0: none), whether every refreshed table is of it. If one is
@@ -80,6 +82,11 @@ impl Refresher {
             self.stale |= seen.is_none_or(|seen| seen < epoch);
         }
         Ok(())
+    }
+
+    /// What refreshes have written since the last call, by table.
+    pub(crate) fn take_refreshed(&mut self) -> BTreeMap<String, EpochChange> {
+        std::mem::take(&mut self.written)
     }
 
     fn is_due(&self) -> bool {
@@ -146,7 +153,9 @@ impl Refresher {
         if model.clickhouse {
             self.refill_clickhouse(model, epoch, rows.clone(), count).await?;
         }
-        overwrite(&self.pipeline.model_table(&self.store, model), epoch.epoch, rows.into_iter().map(Ok)).await?;
+        let table = self.pipeline.model_table(&self.store, model);
+        let change = overwrite(&table, epoch.epoch, rows.into_iter().map(Ok)).await?;
+        self.written.extend(change.map(|change| (model.table.clone(), change)));
         self.done.insert(model.table.clone(), (count + 1, sum));
         Ok(())
     }

@@ -15,12 +15,13 @@ use sluice_engine::{Error, Result};
 use sluice_operators::decode::json::rejects_schema;
 use sluice_operators::store::{OWN_FOLDER, Store, open_table, provider};
 
+use crate::audit::{audit_path, audit_schema};
 use crate::compile::Pipeline;
 use crate::sql::model::{exact_column, lower_case, plain};
 use crate::sql::plan_query;
 use crate::sql::session::spark_session;
 
-/// The layer in which sluice's own tables (rejects) are found by SQL.
+/// The layer in which sluice's own tables (rejects, audit) are found by SQL.
 const OWN_LAYER: &str = "sluice";
 
 /// A session that knows all tables of a pipeline as they are now. A table that is not there yet has no rows.
@@ -70,8 +71,9 @@ fn tables(pipeline: &Pipeline) -> Vec<Known> {
     let streams = pipeline.streams.iter().map(|s| known(&s.table, &s.path, s.schema.clone()));
     let seeds = pipeline.seeds.iter().map(|s| known(&s.table, &s.path, s.rows.schema()));
     let models = pipeline.models.values().map(|m| known(&m.table, &m.path, m.schema.clone()));
+    let audit = known(&format!("{OWN_LAYER}.audit"), &audit_path(&pipeline.project.name), audit_schema());
     let rejects = known(&format!("{OWN_LAYER}.rejects"), &format!("{OWN_FOLDER}/rejects"), rejects_schema());
-    streams.chain(seeds).chain(models).chain([rejects]).collect()
+    streams.chain(seeds).chain(models).chain([rejects, audit]).collect()
 }
 
 fn register(context: &SessionContext, table: &str, found: Arc<dyn TableProvider>) -> Result<()> {
@@ -85,7 +87,7 @@ fn not_registered(table: &str, e: &datafusion::error::DataFusionError) -> Error 
 }
 
 /// The table with lower-case column names: Spark does not tell names apart by case.
-fn lower_case_view(
+pub(crate) fn lower_case_view(
     context: &SessionContext,
     table: Arc<dyn TableProvider>,
 ) -> datafusion::error::Result<Arc<dyn TableProvider>> {

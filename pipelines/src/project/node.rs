@@ -196,6 +196,8 @@ pub struct StreamMeta {
     pub watermark: Option<Duration>,
     /// How the table is cut into folders; the engine's default when not given.
     pub partition_by: Option<PartitionBy>,
+    /// The largest record that is decoded, in bytes; larger ones are rejected. The decoder's default when not given.
+    pub record_bytes_max: Option<u64>,
 }
 
 /// A table of a dbt source: a stream when it has `meta.stream`, else a table that is in the lake already.

@@ -8,11 +8,11 @@ use super::lines::line_of_path;
 use super::nearest::did_you_mean;
 use super::node::{Origin, PartitionBy, SourceColumn, SourceTable, StreamMeta};
 use super::properties::{Reader, TestEntry, Tested, place};
-use super::units::parse_duration;
+use super::units::{parse_duration, parse_size};
 use super::values::{Config, bool_of, text_of, texts_of};
 
 /// The keys of `meta.stream`.
-const STREAM_KEYS: [&str; 5] = ["topic", "format", "event_time", "watermark", "partition_by"];
+const STREAM_KEYS: [&str; 6] = ["topic", "format", "event_time", "watermark", "partition_by", "record_max"];
 
 /// Reads one source with its tables.
 pub(super) fn read(
@@ -138,6 +138,7 @@ impl StreamPlace<'_, '_> {
             event_time: text("event_time"),
             watermark: text("watermark").and_then(|text| self.watermark(&text)),
             partition_by: text("partition_by").and_then(|text| self.partition_by(&text)),
+            record_bytes_max: text("record_max").and_then(|text| self.record_max(&text)),
         })
     }
 
@@ -160,6 +161,11 @@ impl StreamPlace<'_, '_> {
     fn watermark(&mut self, text: &str) -> Option<std::time::Duration> {
         let parsed = parse_duration(text);
         parsed.map_err(|wrong| self.fault(Some("watermark"), "has no valid watermark", &wrong)).ok()
+    }
+
+    fn record_max(&mut self, text: &str) -> Option<u64> {
+        let parsed = parse_size(text);
+        parsed.map_err(|wrong| self.fault(Some("record_max"), "has no valid record_max", &wrong)).ok()
     }
 
     fn partition_by(&mut self, text: &str) -> Option<PartitionBy> {

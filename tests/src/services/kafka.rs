@@ -207,6 +207,34 @@ impl Kafka {
         Ok(())
     }
 
+    /// Appends records to one partition in a transaction, which is then committed or aborted.
+    ///
+    /// # Errors
+    /// When a step of it fails.
+    pub fn produce_in_transaction(
+        &self,
+        topic: &str,
+        partition: i32,
+        payloads: &[Vec<u8>],
+        commit: bool,
+    ) -> anyhow::Result<()> {
+        let wait = Duration::from_secs(REQUEST_DEADLINE_S);
+        let producer: BaseProducer = self.client().set("transactional.id", format!("tests-{topic}")).create()?;
+        producer.init_transactions(wait)?;
+        producer.begin_transaction()?;
+        for payload in payloads {
+            let record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(partition).payload(payload);
+            producer.send(record).map_err(|(error, _)| error)?;
+        }
+        producer.flush(wait)?;
+        if commit {
+            producer.commit_transaction(wait)?
+        } else {
+            producer.abort_transaction(wait)?
+        }
+        Ok(())
+    }
+
     /// Every record that a topic holds now, by partition and offset; those of aborted transactions left out.
     ///
     /// # Errors

@@ -21,7 +21,7 @@ use plant::Plant;
 use scenario::{Outcome, Script, play};
 
 /// Seeds that the test command plays.
-const SEEDS: u64 = 500;
+const SEEDS: u64 = 1_000;
 /// Seeds of crowded scenarios that the test command plays.
 const CROWDED_SEEDS: u64 = 150;
 /// Seeds in which a planted bug must be found at least once.

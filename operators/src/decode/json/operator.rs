@@ -52,13 +52,14 @@ pub fn bronze_schema(fields: &[Field]) -> SchemaRef {
 }
 
 /// The columns of the rejects' table: `stream string, _topic string, _partition int, _offset bigint, _timestamp timestamp,
-/// _key binary, payload binary, reason string, _epoch bigint`.
+/// _key binary, payload binary, reason string, _epoch bigint, replayed bigint`: the epoch in which it was decoded after all.
 pub fn rejects_schema() -> SchemaRef {
     let mut fields = vec![ArrowField::new("stream", DataType::Utf8, true)];
     fields.extend(meta_fields());
     fields.push(ArrowField::new("payload", DataType::Binary, true));
     fields.push(ArrowField::new("reason", DataType::Utf8, true));
     fields.push(ArrowField::new("_epoch", DataType::Int64, true));
+    fields.push(ArrowField::new("replayed", DataType::Int64, true));
     Arc::new(Schema::new(fields))
 }
 
@@ -95,6 +96,13 @@ impl DecodeJson {
             .map_err(|e| Error::config(e.to_string()).at(format!("stream {:?}", spec.stream)))?;
         let progress = Progress::new(spec.watermark);
         Ok(Self { bronze: bronze_schema(&spec.fields), rejects: rejects_schema(), progress, spec, decoder, epoch: 0 })
+    }
+
+    /// The same with another bound for the size of a record, in bytes; larger ones are rejected.
+    #[must_use]
+    pub fn with_record_bytes_max(mut self, record_bytes_max: usize) -> Self {
+        self.decoder = self.decoder.with_record_bytes_max(record_bytes_max);
+        self
     }
 
     /// The rows that `good` (all, when none is named) of the raw batch became; without their dates.
@@ -141,6 +149,7 @@ impl DecodeJson {
         }
         columns.push(Arc::new(StringArray::from_iter_values(rejected.iter().map(|r| r.1.as_str()))));
         columns.push(Arc::new(Int64Array::from_value(self.epoch, rejected.len())));
+        columns.push(new_null_array(&DataType::Int64, rejected.len()));
         Ok(RecordBatch::try_new(self.rejects.clone(), columns)?)
     }
 }

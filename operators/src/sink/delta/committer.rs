@@ -14,6 +14,7 @@ use serde_json::json;
 use sluice_engine::{Committer, Error, ErrorKind, Part, Result, Token};
 
 use super::config::{DeltaConfig, WriteMode};
+use super::file_name::REWRITE;
 use super::index::KeyIndex;
 use super::log::{Appended, TableLog};
 use super::rewrite::Deletes;
@@ -72,7 +73,7 @@ impl DeltaCommitter {
         if !self.log.refresh().await? {
             return Err(Error::config("the table has gone; restart the pipeline, which makes it anew"));
         }
-        let rewritten = self.take_out(epoch, adds, deletes, &HashSet::new()).await?;
+        let rewritten = self.take_out((REWRITE, epoch), adds, deletes, &HashSet::new()).await?;
         CommitToken::new(rewritten.adds, rewritten.removes, RowCounts { added, removed }).to_json()
     }
 

@@ -9,9 +9,10 @@ use deltalake::kernel::Add;
 use object_store::PutPayload;
 use sluice_engine::Result;
 
+use super::file_name::data_file;
 use super::partition::{PartitionValues, folder, named, split};
 use super::schema::TableSchema;
-use super::writer::{Encoding, FILE_SUFFIX, FinishedFile, OpenFile};
+use super::writer::{Encoding, FinishedFile, OpenFile};
 
 /// Open files of one writer; the one that was idle longest is closed for another.
 const OPEN_FILES_MAX: usize = 64;
@@ -127,7 +128,7 @@ impl Files {
     fn close(&mut self, values: &PartitionValues) -> Result<()> {
         let Some((file, _)) = self.open.remove(values) else { return Ok(()) };
         let file = file.finish()?;
-        let name = format!("part-{}-{:05}-{}{FILE_SUFFIX}", self.writer, self.made, uuid::Uuid::new_v4());
+        let name = data_file(&self.writer, self.made, &file.content);
         let path = folder(&self.schema, values) + &name;
         self.made += 1;
         self.rows += file.rows;

@@ -12,6 +12,7 @@ use futures::TryStreamExt;
 use sluice_engine::{Error, ErrorKind, Result};
 
 use super::committer::DeltaCommitter;
+use super::file_name::REBASE;
 use super::rewrite::Deletes;
 use super::token::CommitToken;
 use crate::store::{FileToRead, read_file};
@@ -56,7 +57,7 @@ impl DeltaCommitter {
         let spared: HashSet<String> = there.iter().map(|remove| remove.path.clone()).collect();
         let deletes = Deletes::new(&self.schema, &rows)?;
         let number = u64::try_from(epoch).unwrap_or_default();
-        let rewritten = self.take_out(number, Vec::new(), deletes, &spared).await;
+        let rewritten = self.take_out((REBASE, number), Vec::new(), deletes, &spared).await;
         let rewritten = rewritten.map_err(|e| if e.kind() == ErrorKind::Transient { e } else { taken(e) })?;
         let adds = token.adds.iter().cloned().chain(rewritten.adds).collect();
         let removes = there.into_iter().chain(rewritten.removes).collect();

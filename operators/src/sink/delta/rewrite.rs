@@ -155,17 +155,17 @@ struct Candidate {
 
 impl DeltaCommitter {
     /// Finds the rows in the table's files and in the epoch's own, and writes those that hold any again without them. Files
-    /// that are `spared` are not looked into.
+    /// that are `spared` are not looked into. `what` is a part of the new files' names.
     pub(super) async fn take_out(
         &mut self,
-        epoch: u64,
+        (what, epoch): (&str, u64),
         adds: Vec<Add>,
         mut deletes: Deletes,
         spared: &HashSet<String>,
     ) -> Result<Rewritten> {
         let objects = self.log.log_store().object_store(None);
         let candidates = self.candidates(&objects, &adds, &deletes, spared).await?;
-        let writer = format!("{:05}-rewrite-{epoch}", self.generation);
+        let writer = format!("{:05}-{what}-{epoch}", self.generation);
         let (target, group) = (self.config.target_file_bytes, self.config.row_group_rows);
         let mut files = Files::new(self.schema.clone(), target, group, writer);
         let mut removes = Vec::new();

@@ -27,7 +27,39 @@ pub(super) struct RowCounts {
     pub(super) removed: u64,
 }
 
+/// What an epoch changes in a table, as its token says.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct EpochChange {
+    /// Rows that come.
+    pub rows_added: u64,
+    /// Rows that go.
+    pub rows_removed: u64,
+    /// Paths of files that come.
+    pub files_added: Vec<String>,
+    /// Paths of files that go.
+    pub files_removed: Vec<String>,
+}
+
+impl EpochChange {
+    /// Reads the token of a Delta table's sink.
+    ///
+    /// # Errors
+    /// `Config` or `Data` when it is not one that this program can read.
+    pub fn of_token(token: &Token) -> Result<Self> {
+        Ok(CommitToken::from_json(token)?.change())
+    }
+}
+
 impl CommitToken {
+    pub(super) fn change(&self) -> EpochChange {
+        EpochChange {
+            rows_added: self.rows.added,
+            rows_removed: self.rows.removed,
+            files_added: self.adds.iter().map(|add| add.path.clone()).collect(),
+            files_removed: self.removes.iter().map(|remove| remove.path.clone()).collect(),
+        }
+    }
+
     pub(super) fn new(adds: Vec<Add>, removes: Vec<Remove>, rows: RowCounts) -> Self {
         Self { version: TOKEN_VERSION, adds, removes, rows }
     }

@@ -10,6 +10,7 @@
 //! `until_idle`, and is waited for otherwise. Files may grow and new ones may come while they are read; a file that
 //! becomes shorter, or another file of the same name, is an error.
 
+mod audit;
 mod find;
 mod lines;
 mod source;
@@ -20,6 +21,7 @@ mod tests;
 
 use serde::Deserialize;
 
+pub use audit::{lines_of, split_number};
 pub use source::FileSource;
 
 /// A line longer than this many bytes is an error: so much is held in memory for one record at most.

@@ -10,6 +10,7 @@
 //! them: what lies behind it comes in a later run.
 
 mod admin;
+mod audit;
 mod config;
 mod context;
 mod failure;
@@ -24,6 +25,7 @@ mod watch;
 mod mock_tests;
 
 pub use admin::{check_topic, create_topics, topic_partitions};
+pub use audit::{LogAnswer, records_in_gaps};
 pub use config::{CreateTopic, KafkaConfig, KafkaConnection, LostOffsets};
 pub use context::KafkaStatus;
 pub use source::KafkaSource;

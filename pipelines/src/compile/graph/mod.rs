@@ -6,14 +6,16 @@ mod sinks;
 mod steps;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::datatypes::SchemaRef;
 use sluice_engine::graph::{Exchange, Graph, Input, NodeId};
 use sluice_engine::metrics::Waits;
 use sluice_engine::{Operator, Result, SourceContext};
-use sluice_operators::decode::json::{DECODED, DecodeJson, DecodeSpec, REJECTED};
+use sluice_operators::decode::json::{DECODED, DecodeReplayed, REJECTED};
 use sluice_operators::source::constant::ConstantSource;
+use sluice_operators::source::replayed::{FindRejects, ReplayedSource};
 use sluice_operators::store::Store;
 use sluice_operators::transform::union::Union;
 
@@ -22,7 +24,8 @@ use self::rejects::Rejects;
 pub use self::sinks::clickhouse_config;
 use super::plan::{How, ModelPlan, Pipeline};
 use super::streams::Stream;
-use crate::sources::Sources;
+use crate::replay::{Replay, decodable};
+use crate::sources::{SourceFactory, Sources};
 use crate::sql::fingerprint;
 use crate::sql::op::Op;
 
@@ -36,6 +39,8 @@ pub struct GraphContext {
     pub runtime: tokio::runtime::Handle,
     /// Told what the run waits for.
     pub waits: Waits,
+    /// Reads rejects of these streams in place of all streams' sources.
+    pub replay: Option<Replay>,
 }
 
 /// A table's rows inside the graph.
@@ -85,7 +90,10 @@ impl Wiring<'_> {
     fn streams(&mut self) -> Result<()> {
         let sources = Sources::of(&self.pipeline.project)?;
         for stream in &self.pipeline.streams {
-            let build = sources.factory(stream)?;
+            let build = match &self.context.replay {
+                None => sources.factory(stream)?,
+                Some(replay) => self.rejects_of(stream, replay),
+            };
             let source = self.nodes.graph.source(format!("source/{}.{}", stream.source, stream.name), build)?;
             let decoded = self.decode(stream, source)?;
             self.nodes.rejects.add(Output { node: decoded.node, port: REJECTED });
@@ -96,17 +104,26 @@ impl Wiring<'_> {
     }
 
     fn decode(&mut self, stream: &Stream, source: NodeId) -> Result<Output> {
-        let spec = DecodeSpec {
-            stream: stream.name.clone(),
-            fields: stream.fields.clone(),
-            event_time: stream.event_time.clone(),
-            watermark: stream.watermark,
-        };
+        let (stream_again, is_replay) = (stream.clone(), self.context.replay.is_some());
         let name = format!("decode/{}", stream.table);
         let fingerprint = stream.fingerprint();
-        let build = move || Ok(Box::new(DecodeJson::new(spec.clone())?) as _);
+        let build = move || {
+            let decode = stream_again.decoder()?;
+            Ok(if is_replay { Box::new(DecodeReplayed::new(decode)) as _ } else { Box::new(decode) as _ })
+        };
         let node = self.nodes.operator(name, fingerprint, vec![Input::forward(source)], build)?;
         Ok(Output { node, port: DECODED })
+    }
+
+    /// Rejects of a stream, read when the tables have been recovered; none when they are not wanted.
+    fn rejects_of(&self, stream: &Stream, replay: &Replay) -> SourceFactory {
+        let wanted = replay.wants(stream).then(|| stream.clone());
+        let (store, runtime) = (self.context.store.clone(), self.context.runtime.clone());
+        let find: FindRejects = Arc::new(move || match &wanted {
+            Some(stream) => runtime.block_on(decodable(&store, stream)),
+            None => Ok(vec![]),
+        });
+        Box::new(move |c| Ok(Box::new(ReplayedSource::new(find.clone(), c.clone())) as _))
     }
 
     fn seeds(&mut self) -> Result<()> {

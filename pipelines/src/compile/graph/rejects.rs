@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use sluice_engine::Result;
 use sluice_engine::graph::{Exchange, Input, levels};
 use sluice_operators::decode::json::rejects_schema;
+use sluice_operators::sink::delta::WriteMode;
 use sluice_operators::transform::union::Union;
 
 use super::{Nodes, Output, Wiring};
@@ -27,7 +28,12 @@ impl Wiring<'_> {
     /// Leads all rejects into their table.
     pub(super) fn rejects(&mut self) -> Result<()> {
         let inputs = self.nodes.all_rejects()?;
-        self.add_delta_sink(REJECTS, self.pipeline.rejects_table(&self.context.store), inputs)
+        let mut table = self.pipeline.rejects_table(&self.context.store);
+        if self.context.replay.is_some() {
+            // What is replayed is marked: its reject is taken back and comes again.
+            table.mode = WriteMode::Changes;
+        }
+        self.add_delta_sink(REJECTS, table, inputs)
     }
 }
 

@@ -107,8 +107,8 @@ impl DeltaCommitter {
         Ok(kept)
     }
 
-    /// What is done after a table has been replaced whole, when it is due.
-    pub(in super::super) async fn maintain_replaced(&mut self) {
+    /// What is done after a commit to a table that no graph writes, when it is due: no files are merged.
+    pub(in super::super) async fn maintain_sole(&mut self) {
         let policy = Policy { target_file_bytes: 0, newest_spared: 0, cold_after: Duration::MAX };
         let mut plan = self.plan(&policy, self.commits_since_checkpoint() >= CHECKPOINT_EVERY_COMMITS);
         plan.known = None;

@@ -14,6 +14,7 @@ use serde_json::json;
 use sluice_engine::{Error, ErrorKind, Result};
 
 use super::super::committer::DeltaCommitter;
+use super::super::file_name::MERGE;
 use super::super::files::Files;
 use super::super::log::Appended;
 use super::super::log_state::ActiveFile;
@@ -53,7 +54,8 @@ impl Writing {
     /// # Errors
     /// `Transient` when the lake is away, `Data` when a file is not what the log says, `Bug` when rows were lost on the way.
     pub(super) async fn merge(&self, group: Group) -> Result<Merged> {
-        let writer = format!("{:05}-merge", self.generation);
+        // Rows that are twice in the table make equal files, which must not have one name.
+        let writer = format!("{:05}-{MERGE}-{}", self.generation, uuid::Uuid::new_v4().simple());
         let mut files = Files::new(self.schema.clone(), self.target_file_bytes, self.row_group_rows, writer);
         let mut read = 0;
         for (path, file) in &group {

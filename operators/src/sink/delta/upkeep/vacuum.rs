@@ -14,6 +14,7 @@ use object_store::path::Path;
 use object_store::{ObjectStore, ObjectStoreExt};
 use sluice_engine::Result;
 
+use super::super::file_name::{MERGE, REBASE, REWRITE, WHOLE_WRITER};
 use crate::store::store_error;
 
 /// Data files that one pass deletes, at most; the next goes on.
@@ -73,9 +74,9 @@ fn written_before(name: &str, generation: u64) -> bool {
     }
     let mut parts = rest.split('-');
     match (parts.next(), parts.next()) {
-        (Some("whole"), Some(_)) => true,
+        (Some(WHOLE_WRITER), Some(_)) => true,
         (Some(run), Some(writer)) => {
-            let ours = matches!(writer, "rewrite" | "merge")
+            let ours = matches!(writer, REWRITE | MERGE | REBASE)
                 || writer.len() == 3 && writer.bytes().all(|b| b.is_ascii_digit());
             ours && run.parse::<u64>().is_ok_and(|run| run < generation)
         }
@@ -91,7 +92,13 @@ mod tests {
     #[test]
     fn names_of_other_programs_and_of_this_run_are_left_alone() {
         let uuid = "0b0a6a1e-52a4-4d37-8f5b-3c1b5e3f6a11";
-        for ours in ["00004-000-00001", "00001-rewrite-7-00000", "00004-merge-00000", "whole-12-00000"] {
+        for ours in [
+            "00004-000-00001",
+            "00001-rewrite-7-00000",
+            "00001-rebase-7-00000",
+            "00004-merge-0b0a6a1e-00000",
+            "whole-12-00000",
+        ] {
             assert!(written_before(&format!("part-{ours}-{uuid}.snappy.parquet"), 5), "{ours}");
         }
         for other in ["00005-000-00001", "00006-merge-00000", "00000", "00001-c000"] {
