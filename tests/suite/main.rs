@@ -6,6 +6,7 @@ mod deploy;
 mod e2e;
 mod golden;
 mod idle;
+mod kafka;
 mod readers;
 mod services;
 mod sim;
