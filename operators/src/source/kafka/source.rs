@@ -279,6 +279,7 @@ impl Opened {
         };
         for (partition, next) in positions {
             let Some(range) = seen.ranges.iter().find(|r| r.partition == partition) else { continue };
+            self.splits.drop_proof_before(partition, range.earliest);
             // The positions were taken before the log was looked at: a partition that is read well lies within it.
             let start = offsets::go_on_from(config, next, *range)?;
             if start.next != next {

@@ -82,6 +82,13 @@ impl Splits {
         self.running -= usize::from(done);
     }
 
+    /// Gives up the proof of a partition whose log begins behind the record: fetching it would fail again and again.
+    pub(super) fn drop_proof_before(&mut self, partition: i32, earliest: i64) {
+        if let Some(split) = self.get(partition) {
+            split.unproved = split.unproved.filter(|mark| mark.offset >= earliest);
+        }
+    }
+
     /// All of them, in the order in which they were added.
     pub(super) fn all(&self) -> impl Iterator<Item = &Split> {
         self.list.iter()
@@ -122,6 +129,11 @@ mod tests {
         let mut splits = Splits::default();
         splits.add(Split { last: mark, unproved: mark, ..split(0, 9, None) });
         assert_eq!(splits.get(0).unwrap().fetch_from(), 7);
+        splits.drop_proof_before(0, 7);
+        assert_eq!(splits.get(0).unwrap().fetch_from(), 7);
+        splits.drop_proof_before(0, 8);
+        assert_eq!(splits.get(0).unwrap().fetch_from(), 9, "it is gone from the log");
+        splits.get(0).unwrap().unproved = mark;
         splits.replace(0, 2, 10);
         assert_eq!((splits.get(0).unwrap().fetch_from(), splits.get(0).unwrap().last), (2, None));
     }
