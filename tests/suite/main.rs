@@ -8,6 +8,7 @@ mod e2e;
 mod fuzz;
 mod golden;
 mod idle;
+mod kafka;
 mod readers;
 mod replay;
 mod services;

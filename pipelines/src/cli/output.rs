@@ -49,7 +49,9 @@ pub fn start_logging(verbose: u8) -> Result<()> {
         1 => "warn,sluice_engine=debug,sluice_operators=debug,sluice_pipelines=debug",
         _ => "debug",
     };
-    let set = ["SLUICE_LOG", "RUST_LOG"].into_iter().find_map(|name| Some((name, std::env::var(name).ok()?)));
+    let set = ["SLUICE_LOG", "RUST_LOG"]
+        .into_iter()
+        .find_map(|name| Some((name, std::env::var(name).ok().filter(|text| !text.is_empty())?)));
     let filter = match set {
         Some((name, text)) => filter(name, &text)?,
         None => EnvFilter::new(level),

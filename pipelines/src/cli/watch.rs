@@ -175,7 +175,7 @@ pub fn admin(pipeline: &Pipeline, options: &RunOptions, port: AdminPort) -> Resu
     state.set_sources(pipeline.streams.iter().map(node_names::stream_source).collect());
     let server = match (AdminServer::bind(&settings.listen, state.clone()), port) {
         (Ok(server), _) => server,
-        (Err(fault), AdminPort::Any) => {
+        (Err(fault), AdminPort::Any) if is_taken(&fault) => {
             let host = settings.listen.rsplit_once(':').map_or("127.0.0.1", |(host, _)| host);
             let server = AdminServer::bind(&format!("{host}:0"), state.clone())?;
             output::warning(&format!("{fault}; this one is on {}", server.local_addr()));
@@ -185,7 +185,7 @@ pub fn admin(pipeline: &Pipeline, options: &RunOptions, port: AdminPort) -> Resu
             output::warning(&format!("{fault}; this run goes on without it"));
             return Ok(Health::default());
         }
-        (Err(fault), AdminPort::Needed) => return Err(fault),
+        (Err(fault), AdminPort::Needed | AdminPort::Any) => return Err(fault),
     };
     tracing::info!("health, readiness and metrics on http://{}", server.local_addr());
     tokio::spawn(async move {
@@ -198,4 +198,9 @@ pub fn admin(pipeline: &Pipeline, options: &RunOptions, port: AdminPort) -> Resu
         HealthChange::Running => state.health().ready(),
         HealthChange::Waiting(error) => state.health().starting(format!("waiting to start again: {error}")),
     }))
+}
+
+fn is_taken(fault: &Error) -> bool {
+    let cause = std::error::Error::source(fault).and_then(|cause| cause.downcast_ref::<std::io::Error>());
+    cause.is_some_and(|cause| cause.kind() == std::io::ErrorKind::AddrInUse)
 }

@@ -1,5 +1,6 @@
 //! A Kafka broker (KRaft, one node), with a producer and a reader that share no code with the source under test.
 
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
@@ -28,10 +29,14 @@ const CLUSTER_ID: &str = "MkU3OEVBNTcwNTJENDM2Qg";
 
 const PROPERTIES: &str = "server.properties";
 
+const SCRAM_USER: &str = "reader";
+const SCRAM_PASSWORD: &str = "reader-password";
+
 /// A real broker.
 pub struct Kafka {
     broker: Process,
     port: u16,
+    secured_port: Option<u16>,
     home: Home,
 }
 
@@ -59,14 +64,34 @@ impl Kafka {
     /// # Errors
     /// When it is not installed, or does not start: with the tail of its log.
     pub fn start() -> anyhow::Result<Kafka> {
+        Kafka::start_with(false)
+    }
+
+    /// As `start`, with a second address (`secured_brokers`) that wants TLS and a login by SCRAM.
+    ///
+    /// # Errors
+    /// As `start`.
+    pub fn start_secured() -> anyhow::Result<Kafka> {
+        Kafka::start_with(true)
+    }
+
+    fn start_with(secured: bool) -> anyhow::Result<Kafka> {
         start_with_free_ports(|| {
             let home = Home::new("kafka")?;
             let (port, controller_port) = (ports::free()?, ports::free()?);
             let data = home.path().join("data");
-            home.write(PROPERTIES, &properties(port, controller_port, &data.display().to_string()))?;
-            format(&home)?;
+            let mut text = properties(port, controller_port, &data.display().to_string());
+            let secured_port = if secured { Some(ports::free()?) } else { None };
+            if let Some(secured_port) = secured_port {
+                home.write("server.pem", include_str!("kafka-server.pem"))?;
+                home.write("ca.pem", include_str!("kafka-ca.pem"))?;
+                let pem = home.path().join("server.pem");
+                text += &security(port, controller_port, secured_port, &pem.display().to_string());
+            }
+            home.write(PROPERTIES, &text)?;
+            format(&home, secured)?;
             let broker = spawn(&home)?;
-            let kafka = Kafka { broker, port, home };
+            let kafka = Kafka { broker, port, secured_port, home };
             kafka.wait_until_ready()?;
             Ok(kafka)
         })
@@ -85,6 +110,21 @@ impl Kafka {
     /// What a client's `bootstrap.servers` takes.
     pub fn brokers(&self) -> String {
         format!("127.0.0.1:{}", self.port)
+    }
+
+    /// The address that wants TLS and a login, of a broker that was started with one.
+    pub fn secured_brokers(&self) -> String {
+        format!("127.0.0.1:{}", self.secured_port.unwrap_or(self.port))
+    }
+
+    /// The user and the password of that address.
+    pub fn login(&self) -> (&'static str, &'static str) {
+        (SCRAM_USER, SCRAM_PASSWORD)
+    }
+
+    /// The certificate that a client of that address must trust.
+    pub fn ca(&self) -> PathBuf {
+        self.home.path().join("ca.pem")
     }
 
     /// Kills the broker (SIGKILL).
@@ -188,7 +228,7 @@ impl Kafka {
     /// When one of them is refused or not acknowledged in time.
     pub fn produce(&self, topic: &str, partition: i32, records: &[KeyAndPayload<'_>]) -> anyhow::Result<()> {
         let mut config = self.client();
-        config.set("enable.idempotence", "true").set("linger.ms", "1");
+        config.set("enable.idempotence", "true").set("linger.ms", "1").set("message.max.bytes", "10000000");
         let producer: BaseProducer<Deliveries> = config.create_with_context(Deliveries::default())?;
         for (key, payload) in records {
             let mut record: BaseRecord<'_, [u8], [u8]> = BaseRecord::to(topic).partition(partition);
@@ -367,12 +407,31 @@ fn java(program: &[&str]) -> anyhow::Result<Vec<String>> {
     Ok(java.iter().chain(program).map(|word| (*word).to_owned()).collect())
 }
 
-fn format(home: &Home) -> anyhow::Result<()> {
-    run_to_end(home, &java(&["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", PROPERTIES])?)
+fn format(home: &Home, secured: bool) -> anyhow::Result<()> {
+    let user = format!("SCRAM-SHA-512=[name={SCRAM_USER},password={SCRAM_PASSWORD}]");
+    let mut tool = vec!["kafka.tools.StorageTool", "format", "-t", CLUSTER_ID, "-c", PROPERTIES];
+    if secured {
+        tool.extend(["--add-scram", &user]);
+    }
+    run_to_end(home, &java(&tool)?)
 }
 
 fn spawn(home: &Home) -> anyhow::Result<Process> {
     Process::start("kafka", home, &java(&["kafka.Kafka", PROPERTIES])?)
+}
+
+/// What a broker with a secured address has beside `properties`; later lines win.
+fn security(port: u16, controller_port: u16, secured_port: u16, pem: &str) -> String {
+    let plain = format!("PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{controller_port}");
+    format!(
+        "listeners={plain},SASL_SSL://127.0.0.1:{secured_port}
+listener.security.protocol.map=PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,SASL_SSL:SASL_SSL
+sasl.enabled.mechanisms=SCRAM-SHA-512
+listener.name.sasl_ssl.scram-sha-512.sasl.jaas.config=org.apache.kafka.common.security.scram.ScramLoginModule required;
+ssl.keystore.type=PEM
+ssl.keystore.location={pem}
+"
+    )
 }
 
 /// The broker's settings: small, quick to restart after SIGKILL (the old lease and the group timeouts are short), and
@@ -396,6 +455,7 @@ broker.session.timeout.ms=3000
 broker.heartbeat.interval.ms=500
 log.initial.task.delay.ms=500
 log.retention.check.interval.ms=1000
+log.cleaner.backoff.ms=500
 group.consumer.min.heartbeat.interval.ms=500
 group.consumer.heartbeat.interval.ms=1000
 group.consumer.min.session.timeout.ms=3000

@@ -85,6 +85,14 @@ pub(super) fn unreadable(config: &KafkaConfig, why: &str) -> Error {
     ))
 }
 
+pub(super) fn made_again(config: &KafkaConfig, partition: i32, offset: i64) -> Error {
+    Error::config(format!(
+        "kafka topic {:?} partition {partition}: another record lies at offset {offset} than the one that was read there: the topic was made again; {}",
+        config.topic,
+        go_on(config)
+    ))
+}
+
 pub(super) fn truncated(config: &KafkaConfig, why: &str) -> Error {
     Error::config(format!(
         "kafka topic {:?}: the brokers lost records that had been read already ({why}); {}",
@@ -145,6 +153,7 @@ mod tests {
         );
         assert_eq!(refused(&c.connection, "bad password").kind(), ErrorKind::Config);
         assert_eq!(unreadable(&c, "x").kind(), ErrorKind::Data);
+        assert!(made_again(&c, 0, 7).to_string().contains("at offset 7 than the one that was read there"));
         assert!(truncated(&c, "x").to_string().ends_with("set sources.music.kafka.on_lost_offsets: earliest"));
     }
 }

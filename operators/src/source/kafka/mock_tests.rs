@@ -264,7 +264,7 @@ fn lost_records() {
     for i in 0..12 {
         broker.put(0, &vec![b'a' + i; 1_000_000]);
     }
-    let resume = Position([("0".to_string(), super::offsets::position(1, None))].into());
+    let resume = Position([("0".to_string(), super::offsets::position(1, None, None))].into());
     let e = open_error(broker.config(), &resume);
     assert_eq!(e.kind(), ErrorKind::Config);
     assert!(e.to_string().contains("partition 0: the records from offset 1 up to "), "{e}");
@@ -281,7 +281,7 @@ fn lost_records() {
 fn topic_made_again() {
     let broker = Broker::with_partitions(1);
     broker.fill(1, 5);
-    let e = open_error(broker.config(), &Position([("0".to_string(), super::offsets::position(6, None))].into()));
+    let e = open_error(broker.config(), &Position([("0".to_string(), super::offsets::position(6, None, None))].into()));
     assert_eq!(e.kind(), ErrorKind::Config);
     assert!(e.to_string().contains("the topic was made again"), "{e}");
 }

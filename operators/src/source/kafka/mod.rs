@@ -3,8 +3,9 @@
 //! Partitions are given to the workers by `partition % workers` and read with `assign()` from explicit offsets: there
 //! is no subscription, no `seek`, and the group's offsets are never read. Transactions are honoured (`read_committed`).
 //! A position's split is the partition's number as text, and its `next` the next offset to read; `detail` holds the
-//! cluster's identity, because another cluster's offsets mean nothing. A topic that was deleted and made again is known
-//! by a log that ends before the position; the topic's own identity is not to be had from the client library.
+//! cluster's identity, because another cluster's offsets mean nothing, and the last record that was read. A topic that was
+//! deleted and made again is known by a log that ends before the position, or that has another record there: that one is
+//! fetched again at each start. (The topic's own identity is not to be had from the client library.)
 //!
 //! With `until_idle` the ends are taken at `open` and not one record beyond them is given. An open transaction bounds
 //! them: what lies behind it comes in a later run.

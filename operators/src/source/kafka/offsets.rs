@@ -1,5 +1,6 @@
 //! From which offsets to read: the manifest's positions held against what the log still has.
 
+use serde::{Deserialize, Serialize};
 use sluice_engine::error::{Error, Result};
 use sluice_engine::source::{Position, SplitPosition};
 
@@ -12,6 +13,22 @@ pub(super) struct Range {
     pub(super) partition: i32,
     pub(super) earliest: i64,
     pub(super) end: i64,
+}
+
+/// A record by which its log is known again: a topic that was made anew has another one at that offset.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub(super) struct Mark {
+    pub(super) offset: i64,
+    pub(super) timestamp_ms: i64,
+}
+
+/// What a position keeps beside the offset. Earlier versions had no `last`.
+#[derive(Debug, Default, Serialize, Deserialize)]
+struct Detail {
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cluster_id: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    last: Option<Mark>,
 }
 
 /// From where a partition is read.
@@ -56,7 +73,7 @@ pub(super) fn start(config: &KafkaConfig, resume: &Position, cluster: Option<&st
     let Some(position) = resume.0.get(&range.partition.to_string()) else {
         return Ok(Start { next: range.earliest, lost: 0 });
     };
-    match (cluster_of(position), cluster) {
+    match (detail_of(position).cluster_id, cluster) {
         (Some(was), Some(is)) if was != is => {
             if config.on_lost_offsets == LostOffsets::Earliest {
                 tracing::warn!(topic = %config.topic, partition = range.partition, was, is, "kafka: another cluster; starting from the earliest record");
@@ -72,6 +89,12 @@ pub(super) fn start(config: &KafkaConfig, resume: &Position, cluster: Option<&st
         }
         _ => go_on_from(config, position.next, range),
     }
+}
+
+/// The last record before a position that is gone on from, if the log reaches back to it.
+pub(super) fn mark(resume: &Position, range: Range, start: Start) -> Option<Mark> {
+    let position = resume.0.get(&range.partition.to_string()).filter(|position| position.next == start.next)?;
+    detail_of(position).last.filter(|mark| (range.earliest..start.next).contains(&mark.offset))
 }
 
 /// Sees that every split of the position is a partition that the topic has.
@@ -103,13 +126,17 @@ pub(super) fn check_splits(config: &KafkaConfig, resume: &Position, partitions: 
 }
 
 /// A split's position as the manifest keeps it.
-pub(super) fn position(next: i64, cluster: Option<&str>) -> SplitPosition {
-    let detail = cluster.map_or(serde_json::Value::Null, |id| serde_json::json!({ "cluster_id": id }));
-    SplitPosition { next, detail }
+pub(super) fn position(next: i64, cluster: Option<&str>, last: Option<Mark>) -> SplitPosition {
+    if cluster.is_none() && last.is_none() {
+        return SplitPosition { next, detail: serde_json::Value::Null };
+    }
+    let detail = Detail { cluster_id: cluster.map(str::to_owned), last };
+    // Names and numbers always have a JSON form.
+    SplitPosition { next, detail: serde_json::to_value(detail).unwrap_or_default() }
 }
 
-fn cluster_of(position: &SplitPosition) -> Option<&str> {
-    position.detail.get("cluster_id")?.as_str()
+fn detail_of(position: &SplitPosition) -> Detail {
+    serde_json::from_value(position.detail.clone()).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -125,7 +152,7 @@ mod tests {
     }
 
     fn at(next: i64, cluster: Option<&str>) -> Position {
-        Position([("3".to_string(), position(next, cluster))].into())
+        Position([("3".to_string(), position(next, cluster, None))].into())
     }
 
     /// Inside the log, both ends included, reading goes on where it was; an unknown partition starts at the earliest.
@@ -170,6 +197,21 @@ mod tests {
         assert_eq!(start(&config(LostOffsets::Earliest), &at(150, Some("a")), Some("b"), RANGE).unwrap().next, 100);
     }
 
+    /// The last record that was read is looked for where reading goes on, unless it is gone; a position of an earlier
+    /// version has none.
+    #[test]
+    fn marks() {
+        let last = Mark { offset: 148, timestamp_ms: 7 };
+        let resume =
+            |next: i64, last: Option<Mark>| Position([("3".to_string(), position(next, Some("c"), last))].into());
+        let from = |next: i64| Start { next, lost: 0 };
+        assert_eq!(mark(&resume(150, Some(last)), RANGE, from(150)), Some(last));
+        assert_eq!(mark(&resume(150, Some(last)), RANGE, from(100)), None, "it goes on elsewhere");
+        assert_eq!(mark(&resume(150, Some(Mark { offset: 99, ..last })), RANGE, from(150)), None, "it is gone");
+        assert_eq!(mark(&resume(150, None), RANGE, from(150)), None);
+        assert_eq!(mark(&Position::default(), RANGE, from(100)), None);
+    }
+
     /// Splits that are no partitions of the topic are found whoever's they are.
     #[test]
     fn splits_of_another_topic() {
@@ -178,7 +220,7 @@ mod tests {
         let e = check_splits(&c, &at(1, None), &[0, 1]).unwrap_err();
         assert!(e.to_string().contains("has 2 partitions now, but partition 3 was read before"), "{e}");
         assert!(check_splits(&config(LostOffsets::Earliest), &at(1, None), &[0, 1]).is_ok());
-        let file = Position([("a.jsonl".to_string(), position(0, None))].into());
+        let file = Position([("a.jsonl".to_string(), position(0, None, None))].into());
         let e = check_splits(&c, &file, &[0, 1]).unwrap_err();
         assert!(e.to_string().contains("\"a.jsonl\", which is no partition"), "{e}");
     }

@@ -14,7 +14,7 @@ use sluice_engine::source::{Polled, Position, Source, SourceContext};
 use super::config::{KafkaConfig, LostOffsets};
 use super::context::{Context, KafkaStatus, Reader};
 use super::failure::{self, Meaning};
-use super::offsets;
+use super::offsets::{self, Mark};
 use super::splits::{Split, Splits};
 use super::watch::{Seen, Watch, Watched};
 use super::{options, topic};
@@ -75,7 +75,15 @@ impl KafkaSource {
             let start = offsets::start(&self.config, resume, cluster.as_deref(), range)?;
             self.status.count_lost(start.lost);
             let stop = self.place.until_idle.then_some(range.end);
-            splits.add(Split { partition: range.partition, next: start.next, log_end: range.end, stop });
+            let mark = offsets::mark(resume, range, start);
+            splits.add(Split {
+                partition: range.partition,
+                next: start.next,
+                log_end: range.end,
+                stop,
+                last: mark,
+                unproved: mark,
+            });
         }
         Ok(Opened { reader: Arc::new(reader), watch: None, cluster, splits, out_of_range: None })
     }
@@ -91,7 +99,13 @@ impl KafkaSource {
         while self.batch.len() < rows && self.batch.bytes() < bytes && events < EVENTS_PER_POLL_MAX {
             match reader.poll(Duration::ZERO) {
                 None => break,
-                Some(Ok(message)) => opened.take(&message, &mut self.batch),
+                Some(Ok(message)) => {
+                    if let Some(mark) = opened.other_record(&message) {
+                        opened.made_again(message.partition(), mark, &self.config)?;
+                    } else {
+                        opened.take(&message, &mut self.batch);
+                    }
+                }
                 Some(Err(error)) => {
                     events += 1;
                     opened.event(&error, &self.config, &self.status)?;
@@ -121,6 +135,8 @@ impl KafkaSource {
                         next: range.earliest,
                         log_end: range.end,
                         stop: None,
+                        last: None,
+                        unproved: None,
                     });
                     assign = true;
                 }
@@ -135,12 +151,34 @@ impl Opened {
     fn assign(&self, topic: &str) -> Result<()> {
         let mut list = TopicPartitionList::new();
         for split in self.splits.all().filter(|s| !s.done()) {
-            let added = list.add_partition_offset(topic, split.partition, Offset::Offset(split.next));
-            added.map_err(|e| Error::bug(format!("kafka topic {topic:?}: {} is no offset", split.next)).because(e))?;
+            let from = split.fetch_from();
+            let added = list.add_partition_offset(topic, split.partition, Offset::Offset(from));
+            added.map_err(|e| Error::bug(format!("kafka topic {topic:?}: {from} is no offset")).because(e))?;
         }
         self.reader.assign(&list).map_err(|e| {
             Error::transient(format!("kafka topic {topic:?}: partitions could not be assigned")).because(e)
         })
+    }
+
+    /// The mark of a partition whose first record is at the mark's offset and is not the one that was read there.
+    #[inline]
+    fn other_record(&mut self, message: &BorrowedMessage<'_>) -> Option<Mark> {
+        // Where the first record lies behind the mark, the log was compacted: nothing is proved, and nothing is wrong.
+        let mark = self.splits.get(message.partition())?.unproved.take()?;
+        let other = message.timestamp().to_millis() != Some(mark.timestamp_ms);
+        (message.offset() == mark.offset && other).then_some(mark)
+    }
+
+    /// The topic is not the one that was read: applies the policy for lost offsets.
+    fn made_again(&mut self, partition: i32, mark: Mark, config: &KafkaConfig) -> Result<()> {
+        if config.on_lost_offsets == LostOffsets::Fail {
+            return Err(failure::made_again(config, partition, mark.offset));
+        }
+        tracing::warn!(topic = %config.topic, partition, "kafka: the topic was made again; starting from its earliest record");
+        let end = self.splits.get(partition).map_or(0, |split| split.log_end);
+        // If that is not the earliest, the brokers will say so.
+        self.splits.replace(partition, 0, end);
+        self.assign(&config.topic)
     }
 
     #[inline]
@@ -154,7 +192,9 @@ impl Opened {
             // The last records before the stop were none (compacted away, or marks of transactions).
             Some(stop) if offset >= stop => self.advance(partition, stop),
             _ => {
-                let timestamp_us = message.timestamp().to_millis().and_then(|ms| ms.checked_mul(1_000));
+                let timestamp_ms = message.timestamp().to_millis();
+                split.last = timestamp_ms.map(|timestamp_ms| Mark { offset, timestamp_ms });
+                let timestamp_us = timestamp_ms.and_then(|ms| ms.checked_mul(1_000));
                 batch.push(partition, offset, timestamp_us, message.key(), message.payload());
                 self.advance(partition, offset + 1);
             }
@@ -239,6 +279,7 @@ impl Opened {
         };
         for (partition, next) in positions {
             let Some(range) = seen.ranges.iter().find(|r| r.partition == partition) else { continue };
+            self.splits.drop_proof_before(partition, range.earliest);
             // The positions were taken before the log was looked at: a partition that is read well lies within it.
             let start = offsets::go_on_from(config, next, *range)?;
             if start.next != next {
@@ -292,7 +333,13 @@ impl Source for KafkaSource {
     fn position(&self) -> Position {
         let Some(opened) = &self.opened else { return Position::default() };
         let cluster = opened.cluster.as_deref();
-        Position(opened.splits.all().map(|s| (s.partition.to_string(), offsets::position(s.next, cluster))).collect())
+        Position(
+            opened
+                .splits
+                .all()
+                .map(|s| (s.partition.to_string(), offsets::position(s.next, cluster, s.last)))
+                .collect(),
+        )
     }
 
     fn acknowledge(&mut self, position: &Position) {

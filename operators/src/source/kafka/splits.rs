@@ -1,5 +1,7 @@
 //! A worker's partitions and how far they were read.
 
+use super::offsets::Mark;
+
 /// One partition.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Split {
@@ -9,9 +11,18 @@ pub(super) struct Split {
     pub(super) log_end: i64,
     /// Where to stop (`until_idle`); it is done once `next` is there.
     pub(super) stop: Option<i64>,
+    /// The last record that was read.
+    pub(super) last: Option<Mark>,
+    /// The last record that an earlier run read, until it is seen that the log still has it.
+    pub(super) unproved: Option<Mark>,
 }
 
 impl Split {
+    /// From where to fetch: one record early, if there is one to prove.
+    pub(super) fn fetch_from(&self) -> i64 {
+        self.unproved.map_or(self.next, |mark| mark.offset)
+    }
+
     pub(super) fn done(&self) -> bool {
         self.stop.is_some_and(|stop| self.next >= stop)
     }
@@ -64,11 +75,18 @@ impl Splits {
     pub(super) fn replace(&mut self, partition: i32, next: i64, end: i64) {
         let Some(split) = self.get(partition) else { return };
         let was_done = split.done();
-        split.next = next;
+        (split.next, split.last, split.unproved) = (next, None, None);
         split.stop = split.stop.map(|stop| stop.min(end));
         let done = split.done();
         self.running += usize::from(was_done);
         self.running -= usize::from(done);
+    }
+
+    /// Gives up the proof of a partition whose log begins behind the record: fetching it would fail again and again.
+    pub(super) fn drop_proof_before(&mut self, partition: i32, earliest: i64) {
+        if let Some(split) = self.get(partition) {
+            split.unproved = split.unproved.filter(|mark| mark.offset >= earliest);
+        }
     }
 
     /// All of them, in the order in which they were added.
@@ -87,7 +105,7 @@ mod tests {
     use super::*;
 
     fn split(partition: i32, next: i64, stop: Option<i64>) -> Split {
-        Split { partition, next, log_end: 10, stop }
+        Split { partition, next, log_end: 10, stop, last: None, unproved: None }
     }
 
     /// Own partitions are found by number, others are not; positions never go back; the last one to stop is noticed once.
@@ -102,6 +120,22 @@ mod tests {
         assert_eq!((splits.get(1).unwrap().next, splits.get(1).unwrap().lag()), (4, 1));
         assert!(splits.advance(1, 5) && !splits.advance(1, 6));
         assert_eq!(splits.running(), 0);
+    }
+
+    /// A record that must be proved is fetched again; in another place there is none to prove.
+    #[test]
+    fn proofs_are_fetched() {
+        let mark = Some(Mark { offset: 7, timestamp_ms: 1 });
+        let mut splits = Splits::default();
+        splits.add(Split { last: mark, unproved: mark, ..split(0, 9, None) });
+        assert_eq!(splits.get(0).unwrap().fetch_from(), 7);
+        splits.drop_proof_before(0, 7);
+        assert_eq!(splits.get(0).unwrap().fetch_from(), 7);
+        splits.drop_proof_before(0, 8);
+        assert_eq!(splits.get(0).unwrap().fetch_from(), 9, "it is gone from the log");
+        splits.get(0).unwrap().unproved = mark;
+        splits.replace(0, 2, 10);
+        assert_eq!((splits.get(0).unwrap().fetch_from(), splits.get(0).unwrap().last), (2, None));
     }
 
     /// A partition that is put back runs again; one that is put at its end does not.
