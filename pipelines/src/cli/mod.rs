@@ -120,7 +120,7 @@ pub fn commands() -> BTreeMap<String, BTreeSet<String>> {
 }
 
 /// Threads for calls that block, such as reading and writing files of a lake in a folder. Each keeps some memory of its own.
-const BLOCKING_THREADS_MAX: usize = 8;
+const BLOCKING_THREADS_MAX: usize = 4;
 
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
