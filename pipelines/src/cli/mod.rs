@@ -132,6 +132,9 @@ pub fn commands() -> BTreeMap<String, BTreeSet<String>> {
     verbs.chain([(String::new(), flags(&program))]).collect()
 }
 
+/// Threads for calls that block, such as reading and writing files of a lake in a folder. Each keeps some memory of its own.
+const BLOCKING_THREADS_MAX: usize = 4;
+
 /// Runs the command line of this process.
 pub fn main() -> ExitCode {
     let command = Command::parse();
@@ -139,7 +142,11 @@ pub fn main() -> ExitCode {
         output::error(&e.to_string());
         return ExitCode::from(WRONG);
     }
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("async").build();
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("async")
+        .max_blocking_threads(BLOCKING_THREADS_MAX)
+        .build();
     let runtime = match runtime {
         Ok(runtime) => runtime,
         Err(e) => {
