@@ -16,7 +16,7 @@ use super::project;
 
 const PARTITIONS: i32 = 4;
 /// How long the program may take until it commits again.
-const GOES_ON_S: u64 = 120;
+const GOES_ON_S: u64 = 240;
 /// A server is away for so long, in milliseconds: at least, and how much more at most.
 const AWAY_MS: (u64, u64) = (2_000, 1_500);
 /// A program that commits is left alone for so long at most before the next fault, in milliseconds.
