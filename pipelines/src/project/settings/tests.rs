@@ -58,7 +58,7 @@ fn unknown_keys() {
     );
     assert_eq!(
         fault("version: 1\nlake: x\nqqq: 2\n"),
-        "sluice.yml:3: qqq is not a known key; the keys here are version, sources, lake, clickhouse, run, admin"
+        "sluice.yml:3: qqq is not a known key; the keys here are version, sources, lake, clickhouse, run, tables, admin"
     );
     assert_eq!(
         fault("version: 1\nlake: x\nsources:\n  a: { kafak: { brokers: x } }\n"),
