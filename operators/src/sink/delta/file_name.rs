@@ -49,7 +49,8 @@ pub fn written_by_epoch(path: &str) -> bool {
 
 fn writer_and_checksum(path: &str) -> Option<(&str, &str)> {
     let name = path.rsplit('/').next()?.strip_prefix("part-")?.strip_suffix(FILE_SUFFIX)?;
-    let (writer, digits) = name.rsplit_once('-')?;
+    let (rest, digits) = name.rsplit_once('-')?;
+    let (writer, _number) = rest.rsplit_once('-')?;
     (digits.len() == CHECKSUM_DIGITS).then_some((writer, digits))
 }
 
