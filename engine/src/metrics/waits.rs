@@ -12,6 +12,7 @@ pub struct Waits(Arc<Mutex<Inner>>);
 struct Inner {
     begun: u64,
     waiting: BTreeMap<u64, (Instant, String)>,
+    told: Option<Instant>,
 }
 
 /// Something waits as long as this lives.
@@ -33,6 +34,17 @@ impl Waits {
         let number = inner.begun;
         inner.waiting.insert(number, (since, what.into()));
         Waiting { all: self.clone(), number }
+    }
+
+    /// True when it is time to tell of what waits again: `every` has passed since the last time that this was true. Many
+    /// wait for one and the same thing, and one line says so.
+    pub fn tell_now(&self, every: Duration) -> bool {
+        let mut inner = self.inner();
+        let is_due = inner.told.is_none_or(|told| told.elapsed() >= every);
+        if is_due {
+            inner.told = Some(Instant::now());
+        }
+        is_due
     }
 
     /// What has waited for longest, and how long; none when nothing waits.
@@ -75,5 +87,7 @@ mod tests {
         assert_eq!(waits.longest().map(|w| w.1), Some("b".into()));
         drop(second);
         assert_eq!(waits.longest(), None);
+        assert!(waits.tell_now(Duration::from_secs(60)) && !waits.clone().tell_now(Duration::from_secs(60)));
+        assert!(waits.tell_now(Duration::ZERO));
     }
 }

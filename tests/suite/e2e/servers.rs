@@ -1,5 +1,6 @@
 //! Kafka to Delta tables on HDFS and to ClickHouse, all of them real.
 
+use std::process::Command;
 use std::time::Instant;
 
 use sluice_tests::compare::{self, Line, difference, lines, names};
@@ -8,6 +9,7 @@ use sluice_tests::oracle;
 use sluice_tests::project::{MusicProject, Opened};
 use sluice_tests::readers::{self, Engine};
 use sluice_tests::services::{ClickHouse, Hdfs, Kafka};
+use sluice_tests::sluice_binary;
 
 use super::{facts, shown};
 
@@ -47,7 +49,7 @@ run: {{ workers: 2, epoch: 5 seconds }}
     }
 }
 
-/// A run over 200,000 records with faults, and a second one over 50,000 more, leave in bronze, silver, gold and
+/// A run over 200,000 records with faults, a second one over 50,000 more, and upkeep after them leave in bronze, silver, gold and
 /// ClickHouse exactly what the topics, the models' SQL as a batch, other readers and plain counting say.
 #[test]
 fn kafka_to_hdfs_and_clickhouse() -> anyhow::Result<()> {
@@ -75,6 +77,12 @@ fn kafka_to_hdfs_and_clickhouse() -> anyhow::Result<()> {
         println!("generation {generation}: checked after {:?}", started.elapsed());
     }
     assert!(constants > 0, "the project has models with rows of their own");
+    // Upkeep changes nothing of what anybody reads, and ClickHouse filled again is what it was.
+    let dir = project.path().display().to_string();
+    let maintain = Command::new(sluice_binary()?).args(["maintain", "--refill", "--project", &dir]).output()?;
+    println!("{}", String::from_utf8_lossy(&maintain.stdout));
+    assert!(maintain.status.success(), "{}", String::from_utf8_lossy(&maintain.stderr));
+    check(&servers, &opened)?;
     facts::check(&servers.kafka_payloads(&opened)?, feed.truth(), &opened)
 }
 

@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 use sluice_pipelines::daemon::RunOptions;
 use sluice_tests::services::{ClickHouse, http, ports};
 
-use super::{orders, same, selling};
+use super::{append, orders, same, selling};
 
 /// Longest wait for anything, in seconds. It is generous: the machine may be busy.
 const PATIENCE_S: u64 = 60;
@@ -50,7 +50,7 @@ fn a_run_waits_for_clickhouse_and_says_so() -> anyhow::Result<()> {
             }
             let since = Instant::now();
             let count = 100 + round * 100;
-            std::fs::write(shop.path("events/orders.jsonl"), orders(0..count, 20)).unwrap();
+            append(&shop, &orders(count - 100..count, 20));
             wait_until("it says that it is not ready", || status_of("/readyz") == Some(503));
             let said = String::from_utf8(get("/readyz").unwrap().body).unwrap();
             assert!(said.contains("waiting for clickhouse table away.spend__rows"), "{said}");

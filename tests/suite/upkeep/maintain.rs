@@ -1,7 +1,13 @@
 //! The command, over tables that real runs have made.
 
 use std::fs;
+use std::time::Duration;
 
+use sluice_engine::checkpoint::newest;
+use sluice_engine::{Committer, SinkContext};
+use sluice_operators::sink::delta::{DeltaConfig, Keep};
+use sluice_operators::store::Store;
+use sluice_pipelines::compile::lake_tables;
 use sluice_tests::readers::{self, Engine};
 
 use super::orders;
@@ -27,6 +33,13 @@ fn many_small_files_become_few() {
     for engine in [Engine::DuckDb, Engine::DeltaLake] {
         assert_eq!(readers::sum(engine, &bronze, &[]).unwrap(), before, "{engine:?}");
     }
+    // And when nothing is kept for anybody: one file, one checkpoint.
+    keep_nothing(&shop);
+    let (data, log) = files(&shop, "bronze/orders");
+    assert!(data == 1 && log <= 2, "{data} data files, {log} files of the log");
+    for engine in [Engine::DuckDb, Engine::DeltaLake] {
+        assert_eq!(readers::sum(engine, &bronze, &[]).unwrap(), before, "{engine:?}");
+    }
     let shop = shop.orders(&orders(0..RUNS * 10 + 7, 50));
     shop.run().unwrap();
     assert_eq!(shop.query("select count(*) from bronze.orders"), ["127"]);
@@ -34,6 +47,40 @@ fn many_small_files_become_few() {
     let (code, out, err) = sluice(&["maintain", "--project", &shop.dir(), "--select", "spend"]);
     assert_eq!(code, Some(0), "{err}");
     assert_eq!(out.lines().count(), 1, "{out}");
+}
+
+/// As `maintain`, with nothing kept that the newest version does not need.
+fn keep_nothing(shop: &Shop) {
+    let store = Store::open(&shop.path("lake").display().to_string()).unwrap();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let handle = runtime.handle().clone();
+    runtime.block_on(async {
+        let manifest = newest(&store, "shop").await.unwrap().unwrap();
+        for table in lake_tables(&shop.planned(), &store) {
+            let sink = table.sink.expect("no model is refreshed");
+            let config =
+                DeltaConfig { keep: Keep { log: Duration::ZERO, removed_files: Duration::ZERO }, ..table.config };
+            let context = SinkContext {
+                name: sink.clone(),
+                worker: 0,
+                workers: 1,
+                generation: manifest.generation + 1,
+                runtime: handle.clone(),
+            };
+            let mut committer = config.committer(&context).unwrap();
+            committer.recover(Some((manifest.epoch, manifest.sinks[&sink].clone()))).await.unwrap();
+            committer.maintain().await.unwrap();
+        }
+    });
+}
+
+/// How many data files there are in a table's folder, and how many files of one version in its log.
+fn files(shop: &Shop, table: &str) -> (usize, usize) {
+    let store = Store::open(&shop.path("lake").display().to_string()).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let files = runtime.block_on(store.list(table)).unwrap();
+    let (log, data): (Vec<_>, Vec<_>) = files.iter().partition(|f| f.location.as_ref().contains("/_delta_log/"));
+    (data.len(), log.iter().filter(|f| !f.location.as_ref().ends_with("/_last_checkpoint")).count())
 }
 
 /// A run that goes on has the tables: the command says who it is. One that was killed says nothing, and is known to be gone

@@ -6,8 +6,12 @@ mod away;
 mod clickhouse;
 mod maintain;
 
-use crate::bad_input::Shop;
+use std::fs::OpenOptions;
+use std::io::Write;
+
 use sluice_tests::services::ClickHouse;
+
+use crate::bad_input::Shop;
 
 /// So many orders of some customers: the order `n` of customer `n % customers`.
 fn orders(numbers: impl IntoIterator<Item = i64>, customers: i64) -> String {
@@ -16,6 +20,12 @@ fn orders(numbers: impl IntoIterator<Item = i64>, customers: i64) -> String {
         format!("{{\"id\":{id},\"ts\":{ts},\"amount\":{n}.25,\"note\":\"n{n}\"}}\n")
     };
     numbers.into_iter().map(order).collect()
+}
+
+/// Adds orders to the file that a run may be reading.
+fn append(shop: &Shop, orders: &str) {
+    let mut file = OpenOptions::new().append(true).open(shop.path("events/orders.jsonl")).unwrap();
+    file.write_all(orders.as_bytes()).unwrap();
 }
 
 /// A shop whose model goes to a database of this name.

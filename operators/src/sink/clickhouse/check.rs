@@ -218,8 +218,7 @@ fn unwrapped(key: &str) -> &str {
 
 /// Only missing columns can be repaired in place, and only when nothing else differs.
 fn differs(target: &Target, differences: &[String], repairs: &[String]) -> Error {
-    let anew =
-        format!("run DROP TABLE {} and start on a new `lake`, from which it is filled again", target.rows_name());
+    let anew = format!("run DROP TABLE {} and start again, which fills it from the lake", target.rows_name());
     let way_out = if repairs.len() == differences.len() {
         format!("run {} (old rows have no value there until they change), or {anew}", repairs.join("; "))
     } else {

@@ -96,7 +96,7 @@ fn differences_are_listed() {
           column last: expected Nullable(DateTime64(6, 'UTC')), found none
           column _epoch: expected UInt64, found UInt32
           column first: expected none, found String
-        change the model back, or run DROP TABLE `music`.`top_songs__rows` and start on a new `lake`, from which it is filled again"#]],
+        change the model back, or run DROP TABLE `music`.`top_songs__rows` and start again, which fills it from the lake"#]],
     );
     let missing = |f: &mut Found| f.columns.retain(|c| c.table != "top_songs__rows" || c.name != "last");
     refused(
@@ -104,7 +104,7 @@ fn differences_are_listed() {
         expect![[r#"
         clickhouse table music.top_songs__rows does not fit model top_songs:
           column last: expected Nullable(DateTime64(6, 'UTC')), found none
-        run ALTER TABLE `music`.`top_songs__rows` ADD COLUMN `last` Nullable(DateTime64(6, 'UTC')) (old rows have no value there until they change), or run DROP TABLE `music`.`top_songs__rows` and start on a new `lake`, from which it is filled again"#]],
+        run ALTER TABLE `music`.`top_songs__rows` ADD COLUMN `last` Nullable(DateTime64(6, 'UTC')) (old rows have no value there until they change), or run DROP TABLE `music`.`top_songs__rows` and start again, which fills it from the lake"#]],
     );
 }
 

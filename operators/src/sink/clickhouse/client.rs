@@ -109,9 +109,21 @@ impl Client {
     /// # Errors
     /// As `execute`.
     pub(super) async fn bytes(&self, sql: &str, format: &str, settings: &[(&str, &str)]) -> Result<Bytes> {
+        self.bytes_within(STATEMENT_SECONDS_MAX, sql, format, settings).await
+    }
+
+    /// As `bytes`, for a query that goes through a whole table.
+    ///
+    /// # Errors
+    /// As `execute`.
+    pub(super) async fn bytes_of_table(&self, sql: &str, format: &str, settings: &[(&str, &str)]) -> Result<Bytes> {
+        self.bytes_within(TABLE_SECONDS_MAX, sql, format, settings).await
+    }
+
+    async fn bytes_within(&self, seconds: u64, sql: &str, format: &str, settings: &[(&str, &str)]) -> Result<Bytes> {
         let query = settings.iter().fold(self.inner.query_raw(sql), |q, (name, value)| q.with_setting(*name, *value));
         let all = async { query.fetch_bytes(format)?.collect().await };
-        Ok(self.limited(STATEMENT_SECONDS_MAX, all).await?)
+        Ok(self.limited(seconds, all).await?)
     }
 
     /// Inserts one block and waits until ClickHouse has it. `token` is the block's identity: of two inserts with one

@@ -46,8 +46,8 @@ pub struct ClickHouseCommitter {
     late_look_every: Duration,
     looked_at: Instant,
     looks: u64,
-    /// Rows of no committed epoch that were there at the last look; all of them had been set back.
-    known_rows: u64,
+    /// Tells the rows of no committed epoch that were there at the last look; all of them had been set back.
+    known: u64,
 }
 
 impl ClickHouseCommitter {
@@ -68,7 +68,7 @@ impl ClickHouseCommitter {
             late_look_every: LATE_LOOK_EVERY,
             looked_at: Instant::now(),
             looks: 0,
-            known_rows: 0,
+            known: 0,
         })
     }
 
@@ -102,16 +102,14 @@ impl ClickHouseCommitter {
     async fn settle(&mut self, stamp: Stamp, last: u64) -> Result<()> {
         let (client, target, runs) = (&self.client, &self.target, &self.runs);
         let settle = Settle { client, target, stamp, runs, last, before: None, label: "recovery".into() };
-        let rows = settle.count().await?;
-        self.known_rows = rows;
-        if rows == 0 {
+        self.known = settle.fingerprint().await?;
+        if self.known == 0 {
             return Ok(());
         }
         let table = target.shown();
         let Some(settled) = self.settled.as_deref_mut() else {
             tracing::warn!(
                 table,
-                rows,
                 last,
                 "clickhouse shows rows of an epoch that was not committed; each is right again when it changes"
             );
@@ -127,11 +125,15 @@ impl ClickHouseCommitter {
     async fn fill_if_incomplete(&mut self, stamp: Stamp) -> Result<()> {
         let Some(settled) = self.settled.as_deref_mut() else { return Ok(()) };
         let Some(rows) = settled.count().await? else { return Ok(()) };
-        let shown = shown_rows(&self.client, &self.target).await?;
-        if shown == rows {
-            return Ok(());
-        }
         let table = self.target.shown();
+        let shown = match shown_rows(&self.client, &self.target).await {
+            Ok(shown) if shown == rows => return Ok(()),
+            Ok(shown) => shown,
+            Err(e) => {
+                tracing::warn!(table, error = %e, "the rows that clickhouse shows cannot be counted; it is taken to have all");
+                return Ok(());
+            }
+        };
         tracing::warn!(
             table,
             shown,
@@ -162,17 +164,16 @@ impl ClickHouseCommitter {
             label: format!("late-{}", self.looks),
         };
         let Some(settled) = self.settled.as_deref_mut() else { return };
-        let known_rows = self.known_rows;
+        let known = self.known;
         let look = async {
-            let rows = settle.count().await?;
-            // Rows that were set back are still there until they are merged.
-            let keys = if rows > known_rows { settle.set_back(settled).await? } else { 0 };
-            Ok::<_, Error>((rows, keys))
+            let there = settle.fingerprint().await?;
+            let keys = if there == 0 || there == known { 0 } else { settle.set_back(settled).await? };
+            Ok::<_, Error>((there, keys))
         };
         let table = self.target.shown();
         match tokio::time::timeout(LATE_LOOK_MAX, look).await {
-            Ok(Ok((rows, keys))) => {
-                self.known_rows = rows;
+            Ok(Ok((there, keys))) => {
+                self.known = there;
                 if keys > 0 {
                     tracing::warn!(table, keys, "clickhouse: rows that an overtaken run had shown are set back");
                 }

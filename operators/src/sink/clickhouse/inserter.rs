@@ -2,13 +2,12 @@
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use futures::future::BoxFuture;
 use sluice_engine::metrics::{Waiting, Waits};
 use sluice_engine::{Error, ErrorKind, Result};
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::Instant;
 
 use super::block::Block;
 use super::client::{Client, Failure, Fault};
@@ -19,7 +18,7 @@ pub(super) const QUEUE_BLOCKS_MAX: usize = 4;
 /// Tries for an error that nobody knows, before it ends the run. With the pauses below this takes 17 seconds.
 const UNCLEAR_TRIES_MAX: u32 = 12;
 
-/// Shortest time between two warnings that a block cannot be inserted.
+/// Shortest time between two warnings that blocks cannot be inserted, whichever of all tables they are for.
 const WARN_EVERY_SECONDS: u64 = 10;
 
 /// An insert that takes longer than this is one that waits, in seconds.
@@ -165,13 +164,12 @@ impl Drop for Inserter {
 }
 
 async fn work(mut receiver: mpsc::Receiver<Message>, shared: Arc<Shared>, insert: InsertOnce, pauses: Pauses) {
-    let mut warned = None;
     while let Some(message) = receiver.recv().await {
         match message {
             Message::Fence(done) => drop(done.send(())),
             Message::Block(block) => {
                 let bytes = block.bytes.len();
-                if let Err(error) = insert_patiently(&shared, &insert, block, pauses, &mut warned).await {
+                if let Err(error) = insert_patiently(&shared, &insert, block, pauses).await {
                     drop(shared.failure.set((error.kind(), error.to_string())));
                     return;
                 }
@@ -181,15 +179,9 @@ async fn work(mut receiver: mpsc::Receiver<Message>, shared: Arc<Shared>, insert
     }
 }
 
-/// Tries until the block is in, or until that is hopeless. `warned`: when that was last told.
-async fn insert_patiently(
-    shared: &Shared,
-    insert: &InsertOnce,
-    block: Block,
-    pauses: Pauses,
-    warned: &mut Option<Instant>,
-) -> Result<()> {
-    let mut wait = Wait { shared, since: std::time::Instant::now(), tries: 0, shown: None, warned };
+/// Tries until the block is in, or until that is hopeless.
+async fn insert_patiently(shared: &Shared, insert: &InsertOnce, block: Block, pauses: Pauses) -> Result<()> {
+    let mut wait = Wait { shared, since: Instant::now(), tries: 0, shown: None };
     loop {
         let Failure { fault, error } = match wait.watch(insert(block.clone())).await {
             Ok(()) => break,
@@ -212,11 +204,10 @@ async fn insert_patiently(
 /// One block that is not in yet.
 struct Wait<'a> {
     shared: &'a Shared,
-    since: std::time::Instant,
+    since: Instant,
     tries: u32,
     /// There from the moment on in which it is known to wait.
     shown: Option<Waiting>,
-    warned: &'a mut Option<Instant>,
 }
 
 impl Wait<'_> {
@@ -236,8 +227,7 @@ impl Wait<'_> {
             Some(shown) => shown.because(what),
             None => self.shown = Some(self.shared.waits.begin(self.since, what)),
         }
-        if self.warned.is_none_or(|at| at.elapsed() >= Duration::from_secs(WARN_EVERY_SECONDS)) {
-            *self.warned = Some(Instant::now());
+        if self.shared.waits.tell_now(Duration::from_secs(WARN_EVERY_SECONDS)) {
             let held_bytes = self.shared.held_bytes.load(Ordering::Relaxed);
             let (table, tries, seconds) = (&self.shared.table, self.tries, self.since.elapsed().as_secs());
             tracing::warn!(table, tries, seconds, held_bytes, "waiting for clickhouse, going on by itself: {why}");

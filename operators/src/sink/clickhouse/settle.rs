@@ -30,6 +30,9 @@ use super::version::{Stamp, first_version, generation_of};
 /// Keys that are looked up at once, at most.
 const KEYS_AT_ONCE_MAX: usize = 65_536;
 
+/// Bytes of keys that ClickHouse holds in memory while it looks for those whose newest row is wrong; more go to its disk.
+const GROUP_BYTES_MAX: &str = "1000000000";
+
 /// Reads a model's rows as they were when an epoch was committed.
 pub trait Settled: Send {
     /// The model's rows whose key is among `keys` (a column for each column of the key, in its order), as of the end of
@@ -107,11 +110,13 @@ impl Settle<'_> {
         }
     }
 
-    /// How many rows are there, seen or not, that belong to no committed epoch.
-    pub(super) async fn count(&self) -> Result<u64> {
+    /// A number that tells which rows are there, seen or not, that belong to no committed epoch: 0 when there are none. Rows
+    /// that have been set back stay until ClickHouse merges them, so their number would tell nothing.
+    pub(super) async fn fingerprint(&self) -> Result<u64> {
+        let (key, rows) = (key_list(self.target), self.target.rows_name());
         let condition = self.condition("_version", "_epoch");
-        let sql = format!("SELECT toString(count()) AS value FROM {} WHERE {condition}", self.target.rows_name());
-        number(self.client, &sql).await
+        let sum = format!("sum(cityHash64({key}, _version, _epoch))");
+        number(self.client, &format!("SELECT toString({sum}) AS value FROM {rows} WHERE {condition}")).await
     }
 
     /// Sets back the keys whose newest row is one of those, to what `settled` says. Returns how many.
@@ -173,8 +178,12 @@ impl Written<'_> {
 
 /// Reads keys back in the model's types. Texts come as bytes, because a text of ClickHouse need not be UTF-8.
 async fn read_keys(client: &Client, target: &Target, sql: &str) -> Result<Vec<RecordBatch>> {
-    let settings = [("output_format_arrow_string_as_string", "0"), ("output_format_arrow_compression_method", "none")];
-    let bytes = client.bytes(sql, "ArrowStream", &settings).await?;
+    let settings = [
+        ("output_format_arrow_string_as_string", "0"),
+        ("output_format_arrow_compression_method", "none"),
+        ("max_bytes_before_external_group_by", GROUP_BYTES_MAX),
+    ];
+    let bytes = client.bytes_of_table(sql, "ArrowStream", &settings).await?;
     let reader = StreamReader::try_new(&bytes[..], None)?;
     let schema = key_schema(target);
     let batch = |rows: RecordBatch| {

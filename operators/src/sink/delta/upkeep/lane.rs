@@ -8,7 +8,7 @@ use tokio::task::JoinHandle;
 
 use super::super::committer::DeltaCommitter;
 use super::super::config::WriteMode;
-use super::merge::{Group, Writing};
+use super::merge::{Group, Merged, Writing, discard};
 use super::pass::{Done, Place, Plan};
 use super::policy::Policy;
 use super::{CHECKPOINT_EVERY_COMMITS, Kept, log_files, vacuum};
@@ -122,7 +122,7 @@ impl DeltaCommitter {
 
     /// A merge of everything that can be merged, before its commit.
     #[cfg(test)]
-    pub(in super::super) async fn merged_now(&mut self) -> super::merge::Merged {
+    pub(in super::super) async fn merged_now(&mut self) -> Merged {
         self.log.refresh().await.expect("the table can be read");
         let plan = self.plan(&Policy::everything(self.config.target_file_bytes), false);
         let mut done = self.place().work(plan).await;
@@ -212,16 +212,33 @@ impl DeltaCommitter {
             orphans_deleted = done.orphans_deleted,
             "upkeep"
         );
-        for merged in done.merged {
-            let committed = tokio::time::timeout(MERGE_DEADLINE, self.commit_merged(merged)).await;
-            match committed.map_err(|_| Error::transient("merged files were not committed in time"))?? {
-                true => self.upkeep.rest = (0, 0),
-                false => {
-                    let next = (self.upkeep.rest.1 * 2).clamp(REST_COMMITS, REST_COMMITS_MAX);
-                    self.upkeep.rest = (next, next);
-                }
-            }
+        if done.merged.is_empty() { Ok(()) } else { self.commit_merges(done.merged).await }
+    }
+
+    /// Brings in what a pass has merged, in one commit: all but that which an epoch has overtaken.
+    async fn commit_merges(&mut self, merges: Vec<Merged>) -> Result<()> {
+        if !self.log.refresh().await? {
+            return Ok(());
         }
+        let all = merges.len();
+        let is_there = |path: &String| self.log.state().is_some_and(|s| s.files.contains_key(path));
+        let (fit, overtaken): (Vec<Merged>, Vec<Merged>) =
+            merges.into_iter().partition(|merged| merged.inputs.iter().all(|(path, _)| is_there(path)));
+        for merged in &overtaken {
+            discard(&self.log.log_store().object_store(None), &merged.adds).await;
+        }
+        let committed = if fit.is_empty() {
+            false
+        } else {
+            let committed = tokio::time::timeout(MERGE_DEADLINE, self.commit_merged(Merged::whole(fit))).await;
+            committed.map_err(|_| Error::transient("merged files were not committed in time"))??
+        };
+        self.upkeep.rest = if committed && overtaken.len() * 2 <= all {
+            (0, 0)
+        } else {
+            let next = (self.upkeep.rest.1 * 2).clamp(REST_COMMITS, REST_COMMITS_MAX);
+            (next, next)
+        };
         Ok(())
     }
 }

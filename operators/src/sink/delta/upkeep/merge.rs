@@ -38,6 +38,18 @@ pub(in super::super) struct Merged {
     pub(super) adds: Vec<Add>,
 }
 
+impl Merged {
+    /// Several as one.
+    pub(super) fn whole(several: Vec<Merged>) -> Merged {
+        let mut whole = Merged { inputs: Vec::new(), adds: Vec::new() };
+        for one in several {
+            whole.inputs.extend(one.inputs);
+            whole.adds.extend(one.adds);
+        }
+        whole
+    }
+}
+
 /// How the files of a table are written.
 #[derive(Clone)]
 pub(super) struct Writing {
@@ -83,7 +95,7 @@ impl Writing {
 }
 
 /// Deletes files that no log knows and none ever will. What stays is an orphan, which a later pass finds.
-async fn discard(objects: &Arc<dyn ObjectStore>, adds: &[Add]) {
+pub(super) async fn discard(objects: &Arc<dyn ObjectStore>, adds: &[Add]) {
     for add in adds {
         let Ok(location) = Path::parse(&add.path) else { continue };
         if let Err(e) = objects.delete(&location).await {
