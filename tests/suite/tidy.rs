@@ -157,7 +157,7 @@ fn commands_that_are_named_are_there() -> anyhow::Result<()> {
             "`sluice run --until-idle [--project D]`, `sluice --version`\n$ sluice check --offline\nsluice flies",
         ),
         File::new("b.md", "$ sluice fly"),
-        File::new("c.rs", "x(\"run `sluice run --down`, or\");\n// `sluice replay`"),
+        File::new("c.rs", "x(\"run `sluice run --down`, or\");\n// `sluice soar`"),
         File::new("docs/roadmap.md", "`sluice fly` is to come"),
     ];
     assert_eq!(found(&unknown_commands(&files, &commands)), ["b.md:1", "c.rs:1", "c.rs:2"]);

@@ -89,7 +89,7 @@ fn what_cannot_be_run() {
     let sessions = fault(format!(
         "select session_window.start, count(*) as n {ORDERS} group by session_window(timestamp_millis(ts), '5 minutes')"
     ));
-    says(&sessions, &["models/visits.sql:1: ", "session_window() is not supported", "lag(...)"]);
+    says(&sessions, &["models/visits.sql: ", "session_window() is not supported", "lag(...)"]);
     says(
         &fault(format!("select histogram_numeric(id, 5) as h {ORDERS}")),
         &["models/visits.sql:1: ", "histogram_numeric"],

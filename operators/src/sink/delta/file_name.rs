@@ -72,7 +72,7 @@ mod tests {
         assert_eq!(checksum_in_name(&path), Some(content_checksum(b"abc")));
         assert!(written_by_epoch(&path) && written_by_epoch(&data_file("whole-3", 0, &pieces)));
         assert!(written_by_epoch(&data_file("00001-rewrite-7", 0, &pieces)));
-        for maintenance in ["00001-merge-0b0a6a1e52a44d378f5b3c1b5e3f6a11", "00001-rebase-7", "compacted-3", "3"] {
+        for maintenance in ["00001-merge-0b0a6a1e52a44d378f5b3c1b5e3f6a11", "00001-rebase-7", "compacted-3"] {
             let name = data_file(maintenance, 0, &pieces);
             assert!(checksum_in_name(&name).is_some() && !written_by_epoch(&name), "{name}");
         }
