@@ -7,7 +7,6 @@ use sluice_engine::checkpoint::newest;
 use sluice_engine::{Committer, SinkContext};
 use sluice_operators::sink::delta::{DeltaConfig, Keep};
 use sluice_operators::store::Store;
-use sluice_pipelines::compile::lake_tables;
 use sluice_tests::readers::{self, Engine};
 
 use super::orders;
@@ -56,7 +55,7 @@ fn keep_nothing(shop: &Shop) {
     let handle = runtime.handle().clone();
     runtime.block_on(async {
         let manifest = newest(&store, "shop").await.unwrap().unwrap();
-        for table in lake_tables(&shop.planned(), &store) {
+        for table in shop.planned().lake_tables(&store) {
             let sink = table.sink.expect("no model is refreshed");
             let config =
                 DeltaConfig { keep: Keep { log: Duration::ZERO, removed_files: Duration::ZERO }, ..table.config };
