@@ -115,7 +115,8 @@ impl Settle<'_> {
     pub(super) async fn fingerprint(&self) -> Result<u64> {
         let (key, rows) = (key_list(self.target), self.target.rows_name());
         let condition = self.condition("_version", "_epoch");
-        let sum = format!("sum(cityHash64({key}, _version, _epoch))");
+        // As a text, because a hash of a null is null.
+        let sum = format!("sum(cityHash64(toString(tuple({key}, _version, _epoch))))");
         number(self.client, &format!("SELECT toString({sum}) AS value FROM {rows} WHERE {condition}")).await
     }
 
