@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Int64Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
@@ -33,6 +34,9 @@ impl Lake {
     }
 }
 
+/// Each start is a run of its own, as a claim makes it: the names of files rest on that.
+static GENERATION: AtomicU64 = AtomicU64::new(1);
+
 /// The running half of a pipeline: workers and committer of one table.
 pub(super) struct Running {
     pub(super) sinks: Vec<Box<dyn Sink>>,
@@ -41,11 +45,12 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) fn start(config: &DeltaConfig, workers: usize) -> Self {
+        let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
         let ctx = |worker| SinkContext {
             name: "t".into(),
             worker,
             workers,
-            generation: 1,
+            generation,
             runtime: tokio::runtime::Handle::current(),
         };
         let sinks = (0..workers).map(|w| config.build(&ctx(w)).unwrap()).collect();
