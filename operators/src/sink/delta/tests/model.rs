@@ -113,7 +113,7 @@ async fn check(case: Case) {
         let token = run.epoch(epoch, vec![to_batch(&played[..middle]), to_batch(&played[middle..])]).await;
         assert_eq!(table(&lake.store).await.1, shown(&model), "after epoch {epoch}");
         if *reopen {
-            run = Running::start(&config, 2);
+            run = Running::start_as(&config, 2, epoch + 1);
             sluice_engine::Committer::recover(&mut run.committer, Some((epoch, token))).await.unwrap();
         }
     }

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 
 use arrow::array::{Int64Array, RecordBatch};
 use arrow::datatypes::SchemaRef;
@@ -34,9 +33,6 @@ impl Lake {
     }
 }
 
-/// Each start is a run of its own, as a claim makes it: the names of files rest on that.
-static GENERATION: AtomicU64 = AtomicU64::new(1);
-
 /// The running half of a pipeline: workers and committer of one table.
 pub(super) struct Running {
     pub(super) sinks: Vec<Box<dyn Sink>>,
@@ -45,7 +41,12 @@ pub(super) struct Running {
 
 impl Running {
     pub(super) fn start(config: &DeltaConfig, workers: usize) -> Self {
-        let generation = GENERATION.fetch_add(1, Ordering::Relaxed);
+        Self::start_as(config, workers, 1)
+    }
+
+    /// A run of this generation. A run that follows another has a later one, as a claim gives it: the names of files rest on
+    /// that.
+    pub(super) fn start_as(config: &DeltaConfig, workers: usize, generation: u64) -> Self {
         let ctx = |worker| SinkContext {
             name: "t".into(),
             worker,
