@@ -126,7 +126,7 @@ fn refused() {
         }
         let (code, _, err) = sluice(&["replay", "--project", &shop.dir()]);
         assert_eq!(code, Some(2), "{err}");
-        let process = format!("process {}; stop it first", std::process::id());
+        let process = format!("process {} (generation 2); stop it first", std::process::id());
         assert!(err.contains("pipeline \"shop\" is run by ") && err.contains(&process), "{err}");
         stop.stop();
         run.join().unwrap().unwrap();
