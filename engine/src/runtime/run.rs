@@ -55,7 +55,7 @@ impl RunConfig {
             batch_bytes: 8 << 20,
             tick: Duration::from_millis(500),
             epoch: Duration::from_secs(10),
-            epoch_rows_max: 1 << 17,
+            epoch_rows_max: 1 << 18,
             until_idle: false,
             stop: StopHandle::default(),
             metrics: Metrics::default(),
