@@ -5,7 +5,8 @@ use arrow::datatypes::SchemaRef;
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput};
 use sluice_benches::inputs::{BATCH_ROWS, Numbers, bronze_batches};
 use sluice_engine::{Batch, Emitter, Operator};
-use sluice_operators::transform::dedupe::{Dedupe, DedupeSpec, OrderColumn};
+use sluice_operators::order::OrderColumn;
+use sluice_operators::transform::dedupe::{Dedupe, DedupeSpec};
 
 /// So many that chunks of the row log are closed and compressed several times (65,536 rows each).
 const BATCHES: usize = if cfg!(debug_assertions) { 4 } else { 32 };

@@ -63,6 +63,7 @@ fn spec(fact: &Batch, dimension: &Batch) -> EquiJoinSpec {
         right,
         left_keys: vec![0],
         right_keys: vec![0],
+        nulls_match: false,
         residual: None,
         schema: Arc::new(Schema::new(fields)),
     }

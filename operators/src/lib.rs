@@ -4,8 +4,11 @@
 
 #[cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 pub mod decode;
+mod distinct;
+pub mod exact_sum;
 #[cfg_attr(not(test), deny(clippy::disallowed_methods, clippy::disallowed_types))]
 pub mod join;
+pub mod order;
 pub mod sink;
 pub mod source;
 pub mod store;

@@ -1,4 +1,5 @@
-//! Aggregates, with and without windows.
+//! Aggregates with and without windows, and window functions.
 
 pub mod aggregate;
 pub mod assign;
+pub mod over;

@@ -11,6 +11,7 @@ use datafusion::arrow::util::display::{ArrayFormatter, FormatOptions};
 use datafusion::physical_expr::PhysicalExpr;
 use datafusion::physical_expr::expressions::Literal;
 use sluice_operators::window::aggregate::AggregateCall;
+use sluice_operators::window::over::{Function, OverCall};
 use xxhash_rust::xxh3::xxh3_128;
 
 use super::op::Op;
@@ -45,9 +46,18 @@ impl Op {
             Op::Dedupe { spec, .. } => {
                 format!("dedupe v1 keys={:?} order={:?} of [{}]", spec.keys, spec.order, of_schema(&spec.schema))
             }
+            Op::Over { spec, .. } => format!(
+                "over v1 keys={:?} order={:?} first={:?} [{}] of [{}]",
+                spec.keys,
+                spec.order,
+                spec.first_rows,
+                spec.calls.iter().map(of_over).collect::<Vec<_>>().join(", "),
+                of_schema(&spec.input)
+            ),
             Op::Join { spec, .. } => format!(
-                "join v1 {:?} {:?}={:?} if {} of [{}] and [{}]",
+                "join v1 {:?}{} {:?}={:?} if {} of [{}] and [{}]",
                 spec.kind,
+                if spec.nulls_match { " with NULLs" } else { "" },
                 spec.left_keys,
                 spec.right_keys,
                 spec.residual.as_ref().map_or_else(|| "true".into(), of_expression),
@@ -62,6 +72,18 @@ impl Op {
 fn of_call(call: &AggregateCall) -> String {
     let text = |e: &Option<Arc<dyn PhysicalExpr>>| e.as_ref().map_or_else(String::new, of_expression);
     format!("{:?}({}) filter ({})", call.kind, text(&call.argument), text(&call.filter))
+}
+
+fn of_over(call: &OverCall) -> String {
+    let function = match &call.function {
+        Function::Other { expr, .. } => {
+            let arguments = expr.expressions();
+            let arguments = arguments.iter().map(of_expression).collect::<Vec<_>>();
+            format!("{} {arguments:?} {:?}", expr.name(), expr.get_window_frame())
+        }
+        function => format!("{function:?}"),
+    };
+    format!("{function}({:?}) {}", call.argument, call.output_type)
 }
 
 /// Names and types of columns.

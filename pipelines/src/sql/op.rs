@@ -8,6 +8,7 @@ use datafusion::physical_expr::PhysicalExpr;
 use sluice_operators::join::equi::EquiJoinSpec;
 use sluice_operators::transform::dedupe::DedupeSpec;
 use sluice_operators::window::aggregate::AggregateSpec;
+use sluice_operators::window::over::OverSpec;
 
 use super::times::Times;
 
@@ -73,6 +74,13 @@ pub enum Op {
         /// Which.
         spec: DedupeSpec,
     },
+    /// Window functions.
+    Over {
+        /// What it reads.
+        input: Box<Op>,
+        /// Which.
+        spec: OverSpec,
+    },
     /// Equi-join.
     Join {
         /// Left side.
@@ -137,6 +145,7 @@ impl Op {
             Op::Constant { rows } => rows.schema(),
             Op::Aggregate { spec, .. } => spec.schema.clone(),
             Op::Dedupe { spec, .. } => spec.schema.clone(),
+            Op::Over { spec, .. } => spec.schema.clone(),
             Op::Join { spec, .. } => spec.schema.clone(),
         }
     }
@@ -148,7 +157,8 @@ impl Op {
             Op::Map { input, .. }
             | Op::Explode { input, .. }
             | Op::Aggregate { input, .. }
-            | Op::Dedupe { input, .. } => vec![input],
+            | Op::Dedupe { input, .. }
+            | Op::Over { input, .. } => vec![input],
             Op::Union { inputs, .. } => inputs.iter().collect(),
             Op::Join { left, right, .. } => vec![left, right],
         }
@@ -163,7 +173,7 @@ impl Op {
             Op::Union { inputs, .. } => inputs.iter().all(Op::append_only),
             // A group without aggregates is shown once and never changes while rows only come.
             Op::Aggregate { input, spec, .. } => spec.calls.is_empty() && input.append_only(),
-            Op::Dedupe { .. } => false,
+            Op::Dedupe { .. } | Op::Over { .. } => false,
             Op::Join { left, right, spec } => {
                 spec.kind == sluice_operators::join::equi::JoinKind::Inner && left.append_only() && right.append_only()
             }
@@ -184,7 +194,8 @@ impl Op {
         let own = match self {
             Op::Scan { table, .. } => return of_table(table),
             Op::Aggregate { .. } => return Retractions::Frequent,
-            Op::Dedupe { .. } => Retractions::Rare,
+            Op::Over { spec, .. } if spec.changes_rows_before() => return Retractions::Frequent,
+            Op::Dedupe { .. } | Op::Over { .. } => Retractions::Rare,
             _ => Retractions::None,
         };
         let frequent = |o: &&Op| o.retractions(of_table) == Retractions::Frequent;
@@ -202,7 +213,7 @@ impl Op {
             }
             Op::Aggregate { spec, .. } if spec.time.is_some() => Strategy::Window,
             Op::Aggregate { .. } => Strategy::Aggregate,
-            Op::Dedupe { .. } => Strategy::Keyed,
+            Op::Dedupe { .. } | Op::Over { .. } => Strategy::Keyed,
             Op::Join { .. } => Strategy::Join,
         };
         self.inputs().into_iter().map(Op::strategy).fold(own, Strategy::max)

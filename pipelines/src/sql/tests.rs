@@ -128,7 +128,6 @@ fn casts_and_divisions() {
         ("any_value(one) + last(zero)", "4"),
         ("first(one) over (order by one desc)", "7 7"),
         ("every(one > 0)", "true"),
-        ("session_window(cast(one as timestamp), '1 minute')", "error: session_window() is not supported; number"),
         ("count_if(distinct one > 1)", "error: count_if(distinct"),
         ("no_such_function(one)", "error: Invalid function 'no_such_function'"),
     ];

@@ -177,6 +177,11 @@ impl Op {
                 times
             }
             Op::Dedupe { input, .. } => input.times(),
+            Op::Over { input, spec } => {
+                let mut times = input.times();
+                times.resize(spec.schema.fields().len(), None);
+                times
+            }
             Op::Join { left, right, .. } => [left.times(), right.times()].concat(),
         }
     }

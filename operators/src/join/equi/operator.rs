@@ -2,44 +2,19 @@
 
 use std::sync::Arc;
 
-use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array, new_null_array};
-use arrow::compute::{filter, filter_record_batch, take_record_batch};
-use arrow::datatypes::{DataType, Field, Int64Type, Schema, SchemaRef};
-use datafusion::physical_expr::PhysicalExpr;
+use arrow::array::{Array, ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array, new_null_array};
+use arrow::compute::take_record_batch;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use sluice_engine::state::{Restored, RowId, Snapshot, SnapshotMode, key_hashes};
 use sluice_engine::{Batch, Emitter, Error, Operator, Result};
 
-use super::side::Side;
+use super::saved::{decode_sides, encode_sides};
+use super::side::{Key, Side};
+use super::spec::{Alone, EquiJoinSpec};
 
-/// Which rows a join gives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum JoinKind {
-    /// Pairs that match.
-    Inner,
-    /// Pairs that match, and left rows without a match beside NULLs.
-    Left,
-}
-
-/// What to join by.
-#[derive(Debug, Clone)]
-pub struct EquiJoinSpec {
-    /// Which rows.
-    pub kind: JoinKind,
-    /// The left input's schema.
-    pub left: SchemaRef,
-    /// The right input's schema.
-    pub right: SchemaRef,
-    /// Key columns of the left input; of the same types as the right's.
-    pub left_keys: Vec<usize>,
-    /// Key columns of the right input.
-    pub right_keys: Vec<usize>,
-    /// A further condition over the pair (left columns, then right ones); only for inner joins.
-    pub residual: Option<Arc<dyn PhysicalExpr>>,
-    /// The output: left columns, then right ones.
-    pub schema: SchemaRef,
-}
+/// Pairs that are looked at a time: a row may match any number of rows.
+const PAIRS_AT_A_TIME_MAX: usize = 1 << 16;
 
 /// Changes of a side since the last snapshot.
 type Unsaved = Vec<Batch>;
@@ -52,88 +27,209 @@ pub struct EquiJoin {
     touched: [Vec<Box<[u8]>>; 2],
 }
 
+/// A row of a batch beside a row that the other side holds.
+#[derive(Debug, Clone, Copy)]
+struct Pair {
+    /// Row of the batch.
+    own: u32,
+    /// Which of the rows that the other side holds of the same key.
+    held: u32,
+    other: RowId,
+    weight: i64,
+}
+
+/// What a batch's pairs come to.
+struct Matches {
+    /// For each row of the batch how many rows it matches, with their weights.
+    own: Vec<i64>,
+    /// By how much that changes for rows of the other side: a row of the batch with the same key, which of the rows held,
+    /// and the change.
+    other: HashMap<u64, (u32, u32, i64), FixedState>,
+}
+
 impl EquiJoin {
     /// A join without rows.
     ///
     /// # Errors
-    /// `Config` when a column's type has no order, or a left join has a residual condition.
+    /// `Config` when a column's type has no order.
     pub fn new(spec: EquiJoinSpec) -> Result<Self> {
-        if spec.kind == JoinKind::Left && spec.residual.is_some() {
-            return Err(Error::config("a left join with a condition beside equality is not supported as a stream"));
-        }
-        let left = Side::new(spec.left.clone(), spec.left_keys.clone())?;
-        let right = Side::new(spec.right.clone(), spec.right_keys.clone())?;
+        let left = Side::new(spec.left.clone(), spec.left_keys.clone(), spec.nulls_match)?;
+        let right = Side::new(spec.right.clone(), spec.right_keys.clone(), spec.nulls_match)?;
         Ok(Self { spec, sides: [left, right], unsaved: Default::default(), touched: Default::default() })
     }
 
-    /// Pairs of rows of `batch` (side `input`) with the other side as it stands.
-    fn pairs(&self, input: usize, batch: &Batch, keys: &[Option<Box<[u8]>>], out: &mut Emitter<'_>) -> Result<()> {
-        let other = &self.sides[1 - input];
-        let (mut own_rows, mut other_rows, mut weights) = (Vec::new(), Vec::new(), Vec::new());
+    /// Takes changes of a side in. Without `out` nothing is shown: the state comes back.
+    fn take_in(&mut self, input: usize, batch: &Batch, out: &mut Option<&mut Emitter<'_>>) -> Result<Vec<Option<Key>>> {
+        let keys = self.sides[input].keys_of(batch.rows())?;
+        let counts = [0, 1].map(|side| self.spec.kind.alone(side) != Alone::Never);
+        let mut matches = Matches { own: vec![0; batch.len()], other: HashMap::default() };
+        if out.is_some() || counts.contains(&true) {
+            self.pairs(input, batch, &keys, &mut matches, out)?;
+        }
+        if let Some(out) = out.as_deref_mut() {
+            self.alone(input, batch, &matches.own, out)?;
+        }
+        self.sides[input].apply(batch, &keys, &matches.own)?;
+        if counts[1 - input] {
+            self.rematch(1 - input, &keys, matches.other, out)?;
+        }
+        Ok(keys)
+    }
+
+    /// Finds the pairs of a batch (side `input`) with the other side as it stands, and shows them.
+    fn pairs(
+        &self,
+        input: usize,
+        batch: &Batch,
+        keys: &[Option<Key>],
+        matches: &mut Matches,
+        out: &mut Option<&mut Emitter<'_>>,
+    ) -> Result<()> {
+        let mut pairs = Vec::new();
         for (row, key) in keys.iter().enumerate() {
-            for held in key.as_ref().map_or(&[][..], |k| other.held(k)) {
-                own_rows.push(row as u32);
-                other_rows.push(held.row);
-                weights.push(batch.weight(row) * held.weight);
+            for (n, held) in key.as_ref().map_or(&[][..], |k| self.sides[1 - input].held(k)).iter().enumerate() {
+                let (own, weight) = (row as u32, held.weight);
+                pairs.push(Pair { own, held: n as u32, other: held.row, weight });
+                if pairs.len() == PAIRS_AT_A_TIME_MAX {
+                    self.match_pairs(input, batch, std::mem::take(&mut pairs), matches, out)?;
+                }
             }
         }
-        if own_rows.is_empty() {
+        self.match_pairs(input, batch, pairs, matches, out)
+    }
+
+    fn match_pairs(
+        &self,
+        input: usize,
+        batch: &Batch,
+        mut pairs: Vec<Pair>,
+        matches: &mut Matches,
+        out: &mut Option<&mut Emitter<'_>>,
+    ) -> Result<()> {
+        if pairs.is_empty() {
             return Ok(());
         }
-        let own = take_record_batch(batch.rows(), &UInt32Array::from(own_rows))?;
-        let others = other.fetch(&other_rows)?;
+        let shows = out.is_some() && self.spec.kind.has_pairs();
+        let mut rows = None;
+        if shows || self.spec.residual.is_some() {
+            let beside = self.beside(input, batch, &pairs)?;
+            rows = Some(match self.passing(&beside)? {
+                Some(passing) => {
+                    pairs = passing.iter().map(|i| pairs[*i as usize]).collect();
+                    take_record_batch(&beside, &UInt32Array::from(passing))?
+                }
+                None => beside,
+            });
+        }
+        for pair in &pairs {
+            matches.own[pair.own as usize] += pair.weight;
+        }
+        let is_counted = self.spec.kind.alone(1 - input) != Alone::Never;
+        for pair in pairs.iter().filter(|_| is_counted) {
+            let change = matches.other.entry(pair.other.number()).or_insert((pair.own, pair.held, 0));
+            change.2 += batch.weight(pair.own as usize);
+        }
+        if let (Some(rows), Some(out), true) = (rows, out.as_deref_mut(), shows) {
+            let rows = RecordBatch::try_new(self.spec.schema.clone(), rows.columns().to_vec())?;
+            let weights = pairs.iter().map(|p| batch.weight(p.own as usize) * p.weight).collect::<Vec<_>>();
+            out.emit(Batch::weighted(rows, weights.into()));
+        }
+        Ok(())
+    }
+
+    /// Left columns, then right ones.
+    fn beside(&self, input: usize, batch: &Batch, pairs: &[Pair]) -> Result<RecordBatch> {
+        let own = take_record_batch(batch.rows(), &pairs.iter().map(|p| Some(p.own)).collect::<UInt32Array>())?;
+        let others = self.sides[1 - input].fetch(&pairs.iter().map(|p| p.other).collect::<Vec<_>>())?;
         let (left, right) = if input == 0 { (&own, &others) } else { (&others, &own) };
         let columns: Vec<ArrayRef> = left.columns().iter().chain(right.columns()).cloned().collect();
-        let rows = RecordBatch::try_new(self.spec.schema.clone(), columns)?;
-        let (rows, weights) = self.residual(rows, Int64Array::from(weights))?;
-        out.emit(Batch::weighted(rows, weights));
-        Ok(())
+        Ok(RecordBatch::try_new(self.sides[0].beside(&self.sides[1]), columns)?)
     }
 
-    fn residual(&self, rows: RecordBatch, weights: Int64Array) -> Result<(RecordBatch, Int64Array)> {
-        let Some(condition) = &self.spec.residual else { return Ok((rows, weights)) };
-        let passes = condition.evaluate(&rows).and_then(|v| v.into_array(rows.num_rows()));
+    /// Which of the pairs the further condition lets through; none when there is no such condition.
+    fn passing(&self, pairs: &RecordBatch) -> Result<Option<Vec<u32>>> {
+        let Some(condition) = &self.spec.residual else { return Ok(None) };
+        let passes = condition.evaluate(pairs).and_then(|v| v.into_array(pairs.num_rows()));
         let passes = passes.map_err(|e| Error::data(format!("{condition} failed")).because(e))?;
         let passes: &BooleanArray = passes.as_boolean();
-        Ok((filter_record_batch(&rows, passes)?, filter(&weights, passes)?.as_primitive::<Int64Type>().clone()))
+        let passing = (0..pairs.num_rows()).filter(|i| passes.is_valid(*i) && passes.value(*i));
+        Ok(Some(passing.map(|i| i as u32).collect()))
     }
 
-    /// Left rows of `batch` that have no match, beside NULLs.
-    fn unmatched(&self, batch: &Batch, keys: &[Option<Box<[u8]>>], out: &mut Emitter<'_>) -> Result<()> {
-        let right = &self.sides[1];
-        let alone = |k: &Option<Box<[u8]>>| k.as_ref().is_none_or(|k| right.weight(k) == 0);
-        let rows: Vec<u32> = (0..keys.len()).filter(|i| alone(&keys[*i])).map(|i| i as u32).collect();
-        if rows.is_empty() {
+    /// What the batch's rows show by themselves.
+    fn alone(&self, input: usize, batch: &Batch, matched: &[i64], out: &mut Emitter<'_>) -> Result<()> {
+        let shown: Vec<u32> = match self.spec.kind.alone(input) {
+            Alone::Never => return Ok(()),
+            Alone::Marked => (0..batch.len() as u32).collect(),
+            Alone::When { matched: wanted, .. } => {
+                (0..batch.len() as u32).filter(|i| (matched[*i as usize] != 0) == wanted).collect()
+            }
+        };
+        if shown.is_empty() {
             return Ok(());
         }
-        let batch = batch.take(&UInt32Array::from(rows))?;
-        out.emit(self.beside_nulls(batch.rows(), batch.weights_or_ones())?);
+        let marks = shown.iter().map(|i| matched[*i as usize] != 0).collect();
+        let rows = batch.take(&UInt32Array::from(shown))?;
+        out.emit(self.shown_alone(input, rows.rows(), rows.weights_or_ones(), marks)?);
         Ok(())
     }
 
-    fn beside_nulls(&self, left: &RecordBatch, weights: Int64Array) -> Result<Batch> {
-        let nulls = self.spec.right.fields().iter().map(|f| new_null_array(f.data_type(), left.num_rows()));
-        let columns = left.columns().iter().cloned().chain(nulls).collect();
+    /// Rows of one side as the output has them.
+    fn shown_alone(&self, input: usize, rows: &RecordBatch, weights: Int64Array, marks: Vec<bool>) -> Result<Batch> {
+        let mut columns = rows.columns().to_vec();
+        match self.spec.kind.alone(input) {
+            Alone::Marked => columns.push(Arc::new(BooleanArray::from(marks))),
+            Alone::When { padded: true, .. } => {
+                let other = if input == 0 { &self.spec.right } else { &self.spec.left };
+                let mut nulls: Vec<ArrayRef> =
+                    other.fields().iter().map(|f| new_null_array(f.data_type(), rows.num_rows())).collect();
+                if input == 1 {
+                    std::mem::swap(&mut columns, &mut nulls);
+                }
+                columns.append(&mut nulls);
+            }
+            Alone::When { padded: false, .. } | Alone::Never => {}
+        }
         Ok(Batch::weighted(RecordBatch::try_new(self.spec.schema.clone(), columns)?, weights))
     }
 
-    /// Left rows of keys that have just got their first match, or lost their last: their row beside NULLs goes or comes.
-    fn rematch(&self, before: HashMap<&[u8], i64, FixedState>, out: &mut Emitter<'_>) -> Result<()> {
-        let (left, right) = (&self.sides[0], &self.sides[1]);
-        let (mut rows, mut weights): (Vec<RowId>, Vec<i64>) = Default::default();
-        for (key, before) in before {
-            let sign = match (before == 0, right.weight(key) == 0) {
-                (true, false) => -1,
-                (false, true) => 1,
-                _ => continue,
+    /// Counts the matches of rows that a side holds; those that got their first or lost their last are shown anew.
+    fn rematch(
+        &mut self,
+        input: usize,
+        keys: &[Option<Key>],
+        changes: HashMap<u64, (u32, u32, i64), FixedState>,
+        out: &mut Option<&mut Emitter<'_>>,
+    ) -> Result<()> {
+        let (mut rows, mut weights, mut marks): (Vec<RowId>, Vec<i64>, Vec<bool>) = Default::default();
+        let how = self.spec.kind.alone(input);
+        for (row, held, change) in changes.into_values() {
+            let Some(held) = keys[row as usize].as_ref().and_then(|k| self.sides[input].held_mut(k, held as usize))
+            else {
+                return Err(Error::bug("a join lost a row while it was counting its matches"));
             };
-            for held in left.held(key) {
+            let (before, after) = (held.matched != 0, held.matched + change != 0);
+            held.matched += change;
+            if before == after || out.is_none() {
+                continue;
+            }
+            let mut show = |weight, mark| {
                 rows.push(held.row);
-                weights.push(sign * held.weight);
+                weights.push(weight);
+                marks.push(mark);
+            };
+            match how {
+                Alone::Never => {}
+                Alone::When { matched, .. } => show(if after == matched { held.weight } else { -held.weight }, after),
+                Alone::Marked => {
+                    show(-held.weight, before);
+                    show(held.weight, after);
+                }
             }
         }
-        if !rows.is_empty() {
-            out.emit(self.beside_nulls(&left.fetch(&rows)?, Int64Array::from(weights))?);
+        if let (Some(out), false) = (out.as_deref_mut(), rows.is_empty()) {
+            let fetched = self.sides[input].fetch(&rows)?;
+            out.emit(self.shown_alone(input, &fetched, Int64Array::from(weights), marks)?);
         }
         Ok(())
     }
@@ -141,20 +237,7 @@ impl EquiJoin {
 
 impl Operator for EquiJoin {
     fn on_batch(&mut self, input: usize, batch: Batch, out: &mut Emitter<'_>) -> Result<()> {
-        let keys = self.sides[input].keys_of(batch.rows())?;
-        self.pairs(input, &batch, &keys, out)?;
-        let left_join = self.spec.kind == JoinKind::Left;
-        if left_join && input == 0 {
-            self.unmatched(&batch, &keys, out)?;
-        }
-        let mut before: HashMap<&[u8], i64, FixedState> = HashMap::default();
-        if left_join && input == 1 {
-            for key in keys.iter().flatten() {
-                before.entry(key).or_insert_with(|| self.sides[1].weight(key));
-            }
-        }
-        self.sides[input].apply(&batch, &keys)?;
-        self.rematch(before, out)?;
+        let keys = self.take_in(input, &batch, &mut Some(out))?;
         self.touched[input].extend(keys.into_iter().flatten());
         self.unsaved[input].push(batch);
         Ok(())
@@ -194,9 +277,7 @@ impl Operator for EquiJoin {
                 let hashes = key_hashes(changes.rows().columns(), columns)?;
                 let own: Vec<u32> =
                     (0..hashes.len() as u32).filter(|n| state.share.owns(hashes[*n as usize])).collect();
-                let changes = changes.take(&UInt32Array::from(own))?;
-                let keys = self.sides[i].keys_of(changes.rows())?;
-                self.sides[i].apply(&changes, &keys)?;
+                self.take_in(i, &changes.take(&UInt32Array::from(own))?, &mut None)?;
             }
         }
         Ok(())
@@ -206,46 +287,4 @@ impl Operator for EquiJoin {
         let unsaved: usize = self.unsaved.iter().flatten().map(Batch::memory_bytes).sum();
         self.sides.iter().map(Side::bytes).sum::<usize>() + unsaved
     }
-}
-
-/// Both sides in one batch, because a snapshot has one schema: left columns, right columns, `weight`, `side`.
-fn encode_sides(spec: &EquiJoinSpec, pieces: Vec<(RecordBatch, Vec<i64>)>) -> Result<RecordBatch> {
-    let lengths: Vec<usize> = pieces.iter().map(|p| p.0.num_rows()).collect();
-    let mut columns: Vec<ArrayRef> = Vec::new();
-    for (i, (rows, _)) in pieces.iter().enumerate() {
-        for column in rows.columns() {
-            let nulls = new_null_array(column.data_type(), lengths[1 - i]);
-            let both: [&dyn arrow::array::Array; 2] = if i == 0 { [column, &nulls] } else { [&nulls, column] };
-            columns.push(arrow::compute::concat(&both)?);
-        }
-    }
-    columns.push(Arc::new(pieces.iter().flat_map(|p| p.1.iter().copied()).collect::<Int64Array>()));
-    let sides = [vec![0i64; lengths[0]], vec![1; lengths[1]]].concat();
-    columns.push(Arc::new(Int64Array::from(sides)));
-    let nullable = |f: &Arc<Field>, i: usize| Field::new(format!("c{i}"), f.data_type().clone(), true);
-    let fields = spec.left.fields().iter().chain(spec.right.fields()).enumerate().map(|(i, f)| nullable(f, i));
-    let counts = ["weight", "side"].map(|name| Field::new(name, DataType::Int64, false));
-    let schema = Schema::new(fields.chain(counts).collect::<Vec<_>>());
-    Ok(RecordBatch::try_new(Arc::new(schema), columns)?)
-}
-
-fn decode_sides(spec: &EquiJoinSpec, batch: &RecordBatch) -> Result<[Batch; 2]> {
-    let (left, right) = (spec.left.fields().len(), spec.right.fields().len());
-    if batch.num_columns() != left + right + 2 {
-        return Err(Error::config("the saved state is that of another join"));
-    }
-    let damaged = || Error::data("the saved state of a join is damaged");
-    let weights = batch.column(left + right).as_primitive_opt::<Int64Type>().ok_or_else(damaged)?;
-    let sides = batch.column(left + right + 1).as_primitive_opt::<Int64Type>().ok_or_else(damaged)?;
-    let split = sides.values().iter().filter(|s| **s == 0).count();
-    let piece = |schema: &SchemaRef, columns: &[ArrayRef], from: usize, len: usize| {
-        let columns = columns.iter().map(|c| c.slice(from, len)).collect();
-        let rows = RecordBatch::try_new(schema.clone(), columns)?;
-        Ok::<_, Error>(Batch::weighted(rows, weights.slice(from, len)))
-    };
-    let columns = batch.columns();
-    Ok([
-        piece(&spec.left, &columns[..left], 0, split)?,
-        piece(&spec.right, &columns[left..left + right], split, batch.num_rows() - split)?,
-    ])
 }

@@ -1,7 +1,9 @@
 //! What one side of a join holds: its rows, found by key.
 
+use std::sync::Arc;
+
 use arrow::array::RecordBatch;
-use arrow::datatypes::SchemaRef;
+use arrow::datatypes::{Field, Schema, SchemaRef};
 use arrow::row::{RowConverter, SortField};
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
@@ -14,16 +16,74 @@ use xxhash_rust::xxh3::xxh3_128;
 pub struct Held {
     pub row: RowId,
     pub weight: i64,
+    /// How many rows of the other side it matches, with their weights, where the join counts them.
+    pub matched: i64,
     content: u128,
+}
+
+/// A key's bytes.
+pub type Key = Box<[u8]>;
+
+/// Rows of a key that are looked through one by one; more have an index.
+const LOOKED_THROUGH_MAX: usize = 16;
+
+/// The rows of one key.
+#[derive(Default)]
+struct OfKey {
+    held: Vec<Held>,
+    /// Where each content is, once there are many.
+    index: HashMap<u128, u32, FixedState>,
+}
+
+impl OfKey {
+    fn find(&self, content: u128) -> Option<usize> {
+        if self.held.len() <= LOOKED_THROUGH_MAX {
+            return self.held.iter().position(|h| h.content == content);
+        }
+        self.index.get(&content).map(|at| *at as usize)
+    }
+
+    /// Adds the weight of a row; one that comes to nothing is forgotten.
+    fn change(&mut self, row: Held) {
+        let Some(at) = self.find(row.content) else {
+            self.held.push(row);
+            if self.held.len() == LOOKED_THROUGH_MAX + 1 {
+                self.index = self.held.iter().enumerate().map(|(at, h)| (h.content, at as u32)).collect();
+            } else if self.held.len() > LOOKED_THROUGH_MAX {
+                self.index.insert(row.content, self.held.len() as u32 - 1);
+            }
+            return;
+        };
+        self.held[at].weight += row.weight;
+        if self.held[at].weight != 0 {
+            return;
+        }
+        let was_indexed = self.held.len() > LOOKED_THROUGH_MAX;
+        self.held.swap_remove(at);
+        if self.held.len() <= LOOKED_THROUGH_MAX {
+            self.index = HashMap::default();
+        } else if was_indexed {
+            self.index.remove(&row.content);
+            if let Some(moved) = self.held.get(at) {
+                self.index.insert(moved.content, at as u32);
+            }
+        }
+    }
+
+    fn bytes(&self) -> usize {
+        self.held.capacity() * size_of::<Held>() + self.index.capacity() * 24
+    }
 }
 
 /// The rows of one side.
 pub struct Side {
+    schema: SchemaRef,
     encoder: KeyEncoder,
-    /// Indices of the key columns that must not be NULL for a row to match.
+    /// A NULL in a key is a value like others; otherwise it matches nothing.
+    nulls_match: bool,
     content: RowConverter,
     log: RowLog,
-    keys: HashMap<Box<[u8]>, Vec<Held>, FixedState>,
+    keys: HashMap<Key, OfKey, FixedState>,
     key_bytes: usize,
 }
 
@@ -32,10 +92,12 @@ impl Side {
     ///
     /// # Errors
     /// `Config` when a column's type has no order.
-    pub fn new(schema: SchemaRef, keys: Vec<usize>) -> Result<Self> {
+    pub fn new(schema: SchemaRef, keys: Vec<usize>, nulls_match: bool) -> Result<Self> {
         let types = keys.iter().map(|k| schema.field(*k).data_type().clone()).collect();
         let content = schema.fields().iter().map(|f| SortField::new(f.data_type().clone())).collect();
         Ok(Self {
+            schema: schema.clone(),
+            nulls_match,
             encoder: KeyEncoder::new(keys, types)?,
             content: RowConverter::new(content)?,
             log: RowLog::new(schema, false),
@@ -44,29 +106,40 @@ impl Side {
         })
     }
 
-    /// The keys of a batch of this side: bytes, or none where a key column is NULL (NULL matches nothing).
-    pub fn keys_of(&self, rows: &RecordBatch) -> Result<Vec<Option<Box<[u8]>>>> {
+    /// The columns of this side, then those of another.
+    pub fn beside(&self, right: &Side) -> SchemaRef {
+        let fields = self.schema.fields().iter().chain(right.schema.fields()).enumerate();
+        let fields = fields.map(|(i, f)| Field::new(format!("c{i}"), f.data_type().clone(), true));
+        Arc::new(Schema::new(fields.collect::<Vec<_>>()))
+    }
+
+    /// The keys of a batch of this side: bytes, or none where a key column is NULL and that matches nothing.
+    pub fn keys_of(&self, rows: &RecordBatch) -> Result<Vec<Option<Key>>> {
+        if self.encoder.columns().is_empty() {
+            return Ok(vec![Some(Key::default()); rows.num_rows()]);
+        }
         let encoded = self.encoder.encode(rows.columns())?;
         let nulls: Vec<_> = self.encoder.columns().iter().map(|c| rows.column(*c).logical_nulls()).collect();
-        let is_null = |row: usize| nulls.iter().flatten().any(|n| n.is_null(row));
+        let is_null = |row: usize| !self.nulls_match && nulls.iter().flatten().any(|n| n.is_null(row));
         Ok((0..rows.num_rows()).map(|i| (!is_null(i)).then(|| encoded.row(i).as_ref().into())).collect())
     }
 
     /// The rows of a key.
     pub fn held(&self, key: &[u8]) -> &[Held] {
-        self.keys.get(key).map_or(&[], Vec::as_slice)
+        self.keys.get(key).map_or(&[], |rows| &rows.held)
     }
 
-    /// How many rows a key has, with their weights.
-    pub fn weight(&self, key: &[u8]) -> i64 {
-        self.held(key).iter().map(|h| h.weight).sum()
+    /// One of the rows of a key.
+    pub fn held_mut(&mut self, key: &[u8], n: usize) -> Option<&mut Held> {
+        self.keys.get_mut(key)?.held.get_mut(n)
     }
 
-    /// Takes changes in. Rows without a key are not kept: they never match.
+    /// Takes changes in; `matched`: how many rows of the other side each matches. Rows without a key are not kept: they
+    /// never match.
     ///
     /// # Errors
     /// `Bug` when a row is taken back that is not there.
-    pub fn apply(&mut self, batch: &Batch, keys: &[Option<Box<[u8]>>]) -> Result<()> {
+    pub fn apply(&mut self, batch: &Batch, keys: &[Option<Key>], matched: &[i64]) -> Result<()> {
         let first = self.log.append(batch.rows().clone())?;
         let contents = self.content.convert_columns(batch.rows().columns())?;
         for (row, key) in keys.iter().enumerate() {
@@ -76,17 +149,9 @@ impl Side {
             if !self.keys.contains_key(key) {
                 self.key_bytes += key.len();
             }
-            let held = self.keys.entry(key.clone()).or_default();
-            match held.iter().position(|h| h.content == content) {
-                Some(i) => {
-                    held[i].weight += weight;
-                    if held[i].weight == 0 {
-                        held.swap_remove(i);
-                    }
-                }
-                None => held.push(Held { row: first.plus(row), weight, content }),
-            }
-            if held.is_empty() {
+            let rows = self.keys.entry(key.clone()).or_default();
+            rows.change(Held { row: first.plus(row), weight, matched: matched[row], content });
+            if rows.held.is_empty() {
                 self.keys.remove(key);
             }
         }
@@ -100,7 +165,7 @@ impl Side {
 
     /// All rows and their weights, for a full snapshot.
     pub fn all(&self) -> Result<(RecordBatch, Vec<i64>)> {
-        let held: Vec<&Held> = self.keys.values().flatten().collect();
+        let held: Vec<&Held> = self.keys.values().flat_map(|rows| &rows.held).collect();
         let rows = self.log.fetch(&held.iter().map(|h| h.row).collect::<Vec<_>>())?;
         Ok((rows, held.iter().map(|h| h.weight).collect()))
     }
@@ -115,7 +180,7 @@ impl Side {
 
     /// Bytes of memory.
     pub fn bytes(&self) -> usize {
-        let held: usize = self.keys.values().map(|h| h.capacity() * size_of::<Held>()).sum();
+        let held: usize = self.keys.values().map(OfKey::bytes).sum();
         self.log.bytes() + held + self.key_bytes + self.keys.capacity() * 48
     }
 }

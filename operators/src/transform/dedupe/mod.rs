@@ -7,4 +7,4 @@
 mod index;
 mod operator;
 
-pub use operator::{Dedupe, DedupeSpec, OrderColumn};
+pub use operator::{Dedupe, DedupeSpec};

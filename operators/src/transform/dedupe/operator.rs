@@ -8,17 +8,7 @@ use sluice_engine::state::{KeyEncoder, Restored, RowId, RowLog, Snapshot, Snapsh
 use sluice_engine::{Batch, Emitter, Error, Operator, Result};
 
 use super::index::{Entry, KeyIndex, Outcome, Shown};
-
-/// A column of the order.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct OrderColumn {
-    /// Its index in the input.
-    pub column: usize,
-    /// Largest first.
-    pub descending: bool,
-    /// NULLs before all else.
-    pub nulls_first: bool,
-}
+use crate::order::OrderColumn;
 
 /// Which rows of which keys. Input and output have the same columns.
 #[derive(Debug, Clone)]

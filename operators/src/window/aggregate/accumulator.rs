@@ -10,10 +10,11 @@ use sluice_engine::{Error, Result};
 
 use super::distinct::CountDistinct;
 use super::extreme::extreme;
+use super::kept::{Kept, KeptCall};
 use super::sums::{AvgDoubles, Counts, SumDoubles, SumIntegers};
 
 /// Which aggregate function.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub enum AggregateKind {
     /// `count(x)`, `count(*)`: bigint.
     Count,
@@ -27,6 +28,8 @@ pub enum AggregateKind {
     Min,
     /// `max(x)` of any type with an order.
     Max,
+    /// Any other function; its argument is a struct.
+    Kept(KeptCall),
 }
 
 /// A call of an aggregate function.
@@ -110,7 +113,8 @@ pub trait GroupAccumulator: Send {
 /// `Config` when the function does not take the type.
 pub fn accumulator(call: &AggregateCall, append_only: bool) -> Result<Box<dyn GroupAccumulator>> {
     let value = &call.argument_type;
-    Ok(match call.kind {
+    Ok(match &call.kind {
+        AggregateKind::Kept(kept) => Box::new(Kept::new(kept.clone(), value, call.output_type.clone())?),
         AggregateKind::Count => Box::new(Counts::default()),
         AggregateKind::CountDistinct => Box::new(CountDistinct::new(value, append_only)?),
         AggregateKind::Min => extreme(value, false, append_only)?,

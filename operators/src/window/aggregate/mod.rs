@@ -6,18 +6,19 @@
 
 mod accumulator;
 mod distinct;
-mod exact_sum;
 mod extreme;
 #[cfg(test)]
 mod freeze_tests;
 mod groups;
+mod kept;
 mod operator;
 mod saved;
 mod state;
 mod sums;
 mod time;
 
+pub use crate::exact_sum::ExactSum;
 pub use accumulator::{AggregateCall, AggregateKind, GroupAccumulator};
-pub use exact_sum::ExactSum;
+pub use kept::{KeptArgument, KeptCall};
 pub use operator::{Aggregate, AggregateSpec};
 pub use time::{FollowsTime, TimeKey};

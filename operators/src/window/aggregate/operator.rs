@@ -3,9 +3,8 @@
 use std::sync::Arc;
 
 use arrow::array::{ArrayRef, AsArray, BooleanArray, Int64Array, RecordBatch, UInt32Array};
-use arrow::compute::{concat_batches, filter_record_batch, take};
+use arrow::compute::{cast, concat_batches, filter_record_batch, take};
 use arrow::datatypes::{DataType, SchemaRef};
-use arrow::row::{RowConverter, SortField};
 use datafusion::physical_expr::PhysicalExpr;
 use sluice_engine::state::{Frozen, KeyEncoder, Restored, Snapshot, SnapshotMode};
 use sluice_engine::{Batch, Emitter, Error, Operator, Result};
@@ -13,6 +12,7 @@ use sluice_engine::{Batch, Emitter, Error, Operator, Result};
 use super::accumulator::{AggregateCall, GroupAccumulator, Rows, accumulator};
 use super::groups::Groups;
 use super::time::{TimeKey, Times};
+use crate::distinct::distinct;
 
 /// What to group by and what to compute.
 #[derive(Debug, Clone)]
@@ -131,8 +131,8 @@ impl Aggregate {
 
     fn results(&self, groups: &[u32]) -> Result<RecordBatch> {
         let mut columns = self.encoder.decode(groups.iter().map(|g| self.groups.key(*g)))?;
-        for accumulator in &self.accumulators {
-            columns.push(accumulator.output(groups)?);
+        for (accumulator, call) in self.accumulators.iter().zip(&self.spec.calls) {
+            columns.push(cast(&accumulator.output(groups)?, &call.output_type)?);
         }
         Ok(RecordBatch::try_new(self.spec.schema.clone(), columns)?)
     }
@@ -266,15 +266,4 @@ fn differences(old: RecordBatch, new: RecordBatch, successors: &[Option<u32>], k
     let come = filter_record_batch(&new, &BooleanArray::from(come))?;
     let weights = [vec![-1i64; gone.num_rows()], vec![1; come.num_rows()]].concat();
     Ok(Batch::weighted(concat_batches(&old.schema(), [&gone, &come])?, Int64Array::from(weights)))
-}
-
-/// Where two columns differ; NULL is equal to NULL.
-fn distinct(old: &ArrayRef, new: &ArrayRef) -> Result<BooleanArray> {
-    if !old.data_type().is_nested() {
-        return Ok(arrow::compute::kernels::cmp::distinct(old, new)?);
-    }
-    let converter = RowConverter::new(vec![SortField::new(old.data_type().clone())])?;
-    let old = converter.convert_columns(std::slice::from_ref(old))?;
-    let new = converter.convert_columns(std::slice::from_ref(new))?;
-    Ok(old.iter().zip(&new).map(|(o, n)| Some(o != n)).collect())
 }

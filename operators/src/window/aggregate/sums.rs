@@ -8,8 +8,8 @@ use sluice_engine::state::SnapshotMode;
 use sluice_engine::{Error, Result};
 
 use super::accumulator::{GroupAccumulator, Rows};
-use super::exact_sum::ExactSum;
 use super::saved::save_each;
+use crate::exact_sum::ExactSum;
 
 /// What a sum of doubles takes in a snapshot, about, in bytes.
 const SAVED_DOUBLES_BYTES: usize = 26;

@@ -1,5 +1,7 @@
 //! A pipeline to the engine's graph: the one place where parts are wired.
 
+#[cfg(test)]
+mod incremental_tests;
 mod model;
 mod rejects;
 mod sinks;

@@ -52,6 +52,13 @@ impl AggregateUDFImpl for Exact {
         self.inner.accumulator(args)
     }
 
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        if takes_double(args.expr_fields) && !args.is_distinct {
+            return self.accumulator(args);
+        }
+        self.inner.create_sliding_accumulator(args)
+    }
+
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
         if takes_double(args.input_fields) && !args.is_distinct {
             let field = |name: &str, t| Arc::new(Field::new(format!("{}[{name}]", args.name), t, true));

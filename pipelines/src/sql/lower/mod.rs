@@ -3,9 +3,14 @@
 //! What has no operator yet is [`Unsupported`], with the reason that `sluice plan` shows; such a model runs as `refresh`.
 
 mod aggregate;
+mod first_rows;
+mod grouping_sets;
 mod join;
+mod kept;
+mod limit;
+mod over;
 mod rows;
-mod window;
+mod subqueries;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -67,14 +72,9 @@ impl Lowering<'_> {
             LogicalPlan::EmptyRelation(_) | LogicalPlan::Values(_) => rows::constant(plan),
             LogicalPlan::Aggregate(aggregate) => self.aggregate(aggregate),
             LogicalPlan::Join(join) => self.join(join),
-            LogicalPlan::Sort(sort) if sort.fetch.is_none() => self.plan(&sort.input),
-            LogicalPlan::Sort(_) | LogicalPlan::Limit(_) => unsupported("ORDER BY with LIMIT over all rows"),
-            LogicalPlan::Window(window) => {
-                let call = window.window_expr.first().map(ToString::to_string).unwrap_or_default();
-                let call: String =
-                    call.split(" ROWS").next().unwrap_or(&call).split(" RANGE").next().unwrap_or("").into();
-                unsupported(format!("the window function {call}"))
-            }
+            LogicalPlan::Sort(sort) => self.sort(sort),
+            LogicalPlan::Limit(limit) => self.limit(limit),
+            LogicalPlan::Window(window) => self.over(self.plan(&window.input)?, window, None),
             other => unsupported(format!("{}", other.display())),
         }
     }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{RecordBatch, RecordBatchOptions};
-use datafusion::arrow::datatypes::Schema;
+use datafusion::arrow::compute::{cast, concat_batches};
+use datafusion::arrow::datatypes::{Field, Schema};
 use datafusion::logical_expr::{Expr, Filter, LogicalPlan, Projection, TableScan, Union, Unnest};
 
 use super::{Lowered, Lowering, Op, Unsupported, arrow_schema, column, physical, unsupported};
@@ -34,9 +35,9 @@ impl Lowering<'_> {
             return constant(&LogicalPlan::Projection(projection.clone()));
         }
         let input = self.plan(&projection.input)?;
-        let Op::Map { columns, schema, .. } = project(projection, input.clone())? else {
-            return unsupported("a projection that is none");
-        };
+        let (input, from, exprs) = self.with_values(input, projection.input.schema(), &projection.expr)?;
+        let columns = exprs.iter().map(|e| physical(e, &from)).collect::<Lowered<Vec<_>>>()?;
+        let schema = arrow_schema(&projection.schema);
         // A filter below is one step with the projection: rows that fall out are not copied first.
         if let (LogicalPlan::Filter(_), Op::Map { input, predicate, columns: below, .. }) =
             (projection.input.as_ref(), &input)
@@ -49,19 +50,26 @@ impl Lowering<'_> {
 
     pub(super) fn filter(&self, filter: &Filter) -> Lowered {
         if let LogicalPlan::Window(window) = filter.input.as_ref() {
-            return self.first_of_each_key(window, &filter.predicate);
+            return self.filtered_window(window, &filter.predicate);
         }
         // The optimizer puts a projection of columns between them when the query needs few of the window's.
         if let LogicalPlan::Projection(projection) = filter.input.as_ref()
             && let LogicalPlan::Window(window) = projection.input.as_ref()
             && projection.expr.iter().all(|e| matches!(e, Expr::Column(_)))
         {
-            let input = self.first_of_each_key(window, &filter.predicate)?;
+            let input = self.filtered_window(window, &filter.predicate)?;
             return project(projection, input);
         }
         let input = self.plan(&filter.input)?;
-        let predicate = physical(&filter.predicate, filter.input.schema())?;
-        Ok(keep_if(input, predicate))
+        let width = input.schema().fields().len();
+        let predicate = std::slice::from_ref(&filter.predicate);
+        let (input, from, predicate) = self.with_values(input, filter.input.schema(), predicate)?;
+        let predicate = physical(&predicate[0], &from)?;
+        let Op::Map { input, predicate, mut columns, .. } = keep_if(input, predicate) else {
+            return unsupported("a filter that is none");
+        };
+        columns.truncate(width);
+        Ok(Op::Map { input, predicate, columns, schema: arrow_schema(filter.input.schema()) })
     }
 
     pub(super) fn union(&self, union: &Union) -> Lowered {
@@ -124,7 +132,21 @@ pub(super) fn constant(plan: &LogicalPlan) -> Lowered {
             let columns = projection.expr.iter().map(evaluate).collect::<Lowered<Vec<_>>>()?;
             RecordBatch::try_new(schema, columns).map_err(|e| failed(e.into()))?
         }
-        _ => return unsupported("VALUES"),
+        LogicalPlan::Values(values) => {
+            let one = one().map_err(|e| failed(e.into()))?;
+            let empty = datafusion::common::DFSchema::empty();
+            let of_row = |row: &Vec<Expr>| {
+                let evaluate = |(e, field): (&Expr, &Arc<Field>)| {
+                    let value = physical(e, &empty)?.evaluate(&one).and_then(|v| v.into_array(1)).map_err(failed)?;
+                    cast(&value, field.data_type()).map_err(|e| failed(e.into()))
+                };
+                let columns = row.iter().zip(schema.fields()).map(evaluate).collect::<Lowered<Vec<_>>>()?;
+                RecordBatch::try_new(schema.clone(), columns).map_err(|e| failed(e.into()))
+            };
+            let rows = values.values.iter().map(of_row).collect::<Lowered<Vec<_>>>()?;
+            concat_batches(&schema, &rows).map_err(|e| failed(e.into()))?
+        }
+        _ => return unsupported("rows that are neither of a table nor constants"),
     };
     Ok(Op::Constant { rows })
 }

@@ -23,9 +23,6 @@ pub(super) fn spark_call(call: &mut Function) -> ControlFlow<String> {
     let done = match name.as_str() {
         "count_if" => count_if(call),
         "any_value" | "first" | "first_value" | "last" | "last_value" => ignore_nulls(call),
-        "session_window" => Err("session_window() is not supported; number the sessions of each key with \
-             lag(...) over (...) and sum(...) over (...), and group by that number"
-            .into()),
         _ => Ok(()),
     };
     match done {
