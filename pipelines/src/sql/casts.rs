@@ -6,9 +6,9 @@
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
-use datafusion::common::{DFSchema, plan_err};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, plan_err};
 use datafusion::error::Result;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
@@ -114,6 +114,8 @@ fn always_fits(from: &DataType, to: &DataType) -> bool {
         || from.is_null()
         || (from.is_signed_integer() && to.is_signed_integer() && widened())
         || (from.is_integer() && to.is_floating())
+        // What the rule itself has made of a cast to a timestamp; plans are analyzed again when they are run.
+        || (from.is_integer() && matches!(to, DataType::Timestamp(TimeUnit::Second, _)))
         || (from.is_floating() && to.is_floating() && widened())
         || (matches!(from, DataType::Boolean) && to.is_numeric() && !to.is_decimal())
         || (is_time(from) && *to == DataType::Date32)

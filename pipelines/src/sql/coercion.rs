@@ -5,13 +5,15 @@
 use datafusion::arrow::datatypes::{DataType, Field};
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
-use datafusion::common::{DFSchema, ScalarValue};
+use datafusion::common::{DFSchema, ScalarValue, plan_err};
 use datafusion::error::Result;
+use datafusion::functions_nested::concat::array_concat_udf;
+use datafusion::functions_nested::reverse::array_reverse_udf;
 use datafusion::logical_expr::expr::{Between, Case, InList, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
-    Cast, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, Union, binary_expr, cast, not,
+    Cast, Expr, ExprSchemable, LogicalPlan, LogicalPlanBuilder, Operator, ScalarUDF, Union, binary_expr, cast, not,
 };
 use datafusion::optimizer::AnalyzerRule;
 use std::sync::Arc;
@@ -32,6 +34,8 @@ const ONE_TYPE: &[(&str, usize)] = &[
     ("nvl2", 1),
     ("greatest", 0),
     ("least", 0),
+    ("mod", 0),
+    ("pmod", 0),
 ];
 
 /// Brings values to one type as Spark does.
@@ -80,6 +84,9 @@ fn of_expression(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         }
         Expr::Between(between) => of_between(between, schema)?,
         Expr::ScalarFunction(ScalarFunction { func, mut args }) => {
+            if let Some(of_lists) = of_lists(func.name(), &args, schema)? {
+                return Ok(Transformed::yes(of_lists.call(args)));
+            }
             match ONE_TYPE.iter().find(|(name, _)| *name == func.name()) {
                 Some((_, from)) if args.len() > *from => {
                     let common = as_common(args.split_off(*from), schema)?;
@@ -91,6 +98,13 @@ fn of_expression(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
         }
         other => Transformed::no(other),
     })
+}
+
+/// The function for lists of those that are for texts too.
+fn of_lists(name: &str, args: &[Expr], schema: &DFSchema) -> Result<Option<Arc<ScalarUDF>>> {
+    let Some(first) = args.first().filter(|_| ["concat", "reverse"].contains(&name)) else { return Ok(None) };
+    let is_list = matches!(first.get_type(schema)?, DataType::List(_));
+    Ok(is_list.then(|| if name == "concat" { array_concat_udf() } else { array_reverse_udf() }))
 }
 
 fn of_case(case: Case, schema: &DFSchema) -> Result<Case> {
@@ -155,6 +169,10 @@ fn widened_union(union: Union) -> Result<LogicalPlan> {
         let fits = |(at, (_, f)): (usize, &(_, Arc<Field>))| {
             wanted.get(at).and_then(Option::as_ref).is_none_or(|w| w == f.data_type())
         };
+        let untyped = fields.iter().enumerate().find(|(at, (_, f))| f.data_type().is_null() && wanted[*at].is_some());
+        if let Some((_, (_, field))) = untyped.filter(|_| widened.is_empty()) {
+            return plan_err!("cast the NULL of column {:?} in the first SELECT of the UNION to a type", field.name());
+        }
         if fields.iter().enumerate().all(fits) {
             widened.push(input);
             continue;
@@ -192,7 +210,8 @@ pub fn folded(expr: Expr) -> Expr {
 /// Two values that are compared, as Spark compares them: a text becomes what it is compared with.
 pub fn compared(left: Expr, left_type: &DataType, right: Expr, right_type: &DataType) -> (Expr, Expr) {
     let Some(common) = comparison(left_type, right_type) else { return (left, right) };
-    let of = |value, from: &DataType| if *from == common || from.is_null() { value } else { cast(value, common.clone()) };
+    let of =
+        |value, from: &DataType| if *from == common || from.is_null() { value } else { cast(value, common.clone()) };
     (of(left, left_type), of(right, right_type))
 }
 
@@ -250,7 +269,11 @@ fn wider(left: &DataType, right: &DataType) -> Option<DataType> {
             Some(bounded(whole, scale))
         }
         (List(l), List(r)) => {
-            let element = if l.data_type().is_null() { r.data_type().clone() } else { common(&[l.data_type().clone(), r.data_type().clone()])? };
+            let element = if l.data_type().is_null() {
+                r.data_type().clone()
+            } else {
+                common(&[l.data_type().clone(), r.data_type().clone()])?
+            };
             Some(List(Arc::new(Field::new(l.name(), element, true))))
         }
         (l, r) => Some(if rank(l)? > rank(r)? { l.clone() } else { r.clone() }),

@@ -13,6 +13,8 @@ use datafusion::sql::sqlparser::keywords::Keyword;
 use datafusion::sql::sqlparser::parser::{Parser, ParserError};
 use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 
+use super::forms;
+
 /// Parses statements of Spark SQL.
 ///
 /// # Errors
@@ -20,14 +22,19 @@ use datafusion::sql::sqlparser::tokenizer::{Token, TokenWithSpan, Tokenizer};
 pub fn parse(sql: &str) -> Result<Vec<Statement>, ParserError> {
     let mut tokens = Tokenizer::new(&Spark, sql).with_unescape(false).tokenize_with_location()?;
     for token in &mut tokens {
-        if let Token::SingleQuotedString(text) | Token::DoubleQuotedString(text) = &mut token.token {
-            *text = unescaped(text);
+        match &mut token.token {
+            Token::SingleQuotedString(text) => *text = unescaped(text, '\''),
+            Token::DoubleQuotedString(text) => *text = unescaped(text, '"'),
+            _ => {}
         }
     }
-    let tokens = with_typed_numbers(tokens)?;
+    let mut tokens = with_typed_numbers(tokens)?;
+    name_exists_of_lists(&mut tokens);
     let mut statements = Parser::new(&Spark).with_tokens_with_locations(tokens).parse_statements()?;
-    let _: ControlFlow<()> = VisitMut::visit(&mut statements, &mut Numbers);
-    Ok(statements)
+    match VisitMut::visit(&mut statements, &mut Numbers) {
+        ControlFlow::Continue(()) => Ok(statements),
+        ControlFlow::Break(message) => Err(ParserError::ParserError(message)),
+    }
 }
 
 /// What Spark and its dialect in the parser do not share.
@@ -98,17 +105,12 @@ impl Dialect for Spark {
     }
 }
 
-/// A text as it stands between its quotes, resolved.
-fn unescaped(raw: &str) -> String {
+/// A text as it stands between its quotes, resolved. Two quotes end it and begin another, which belongs to it.
+fn unescaped(raw: &str, quote: char) -> String {
     let mut text = String::with_capacity(raw.len());
     let mut rest = raw.chars();
     while let Some(c) = rest.next() {
-        if (c == '\'' || c == '"') && rest.as_str().starts_with(c) {
-            // A quote that is doubled: the other kind is never raw in pairs that mean one.
-            text.push(c);
-            if c == '\'' {
-                rest.next();
-            }
+        if c == quote {
             continue;
         }
         if c != '\\' {
@@ -174,14 +176,39 @@ fn with_typed_numbers(tokens: Vec<TokenWithSpan>) -> Result<Vec<TokenWithSpan>, 
     Ok(typed)
 }
 
+/// `exists(list, x -> ...)` is a function, to which the parser's EXISTS gives its name away.
+fn name_exists_of_lists(tokens: &mut [TokenWithSpan]) {
+    let is_blank = |token: &TokenWithSpan| matches!(token.token, Token::Whitespace(_));
+    for at in 0..tokens.len() {
+        let is_exists = matches!(&tokens[at].token, Token::Word(word) if word.keyword == Keyword::EXISTS);
+        let mut next = tokens[at + 1..].iter().filter(|t| !is_blank(t));
+        if !is_exists || next.next().map(|t| &t.token) != Some(&Token::LParen) {
+            continue;
+        }
+        let is_query = match next.next().map(|t| &t.token) {
+            Some(Token::LParen) => true,
+            Some(Token::Word(word)) => {
+                matches!(word.keyword, Keyword::SELECT | Keyword::WITH | Keyword::VALUES | Keyword::FROM)
+            }
+            _ => false,
+        };
+        if !is_query {
+            tokens[at].token = Token::make_word("array_any_match", None);
+        }
+    }
+}
+
 /// Gives numbers Spark's types by casts. The `L` of a number marks those that are to stay as they are: places in lists,
 /// limits, frames and intervals.
 struct Numbers;
 
 impl VisitorMut for Numbers {
-    type Break = ();
+    type Break = String;
 
-    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<()> {
+    fn pre_visit_query(&mut self, query: &mut Query) -> ControlFlow<String> {
+        if let Err(message) = forms::set_operations(&mut query.body) {
+            return ControlFlow::Break(message);
+        }
         if let Some(OrderBy { kind: OrderByKind::Expressions(keys), .. }) = &mut query.order_by {
             keys.iter_mut().for_each(|key| leave(&mut key.expr));
         }
@@ -192,19 +219,28 @@ impl VisitorMut for Numbers {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<()> {
+    fn pre_visit_select(&mut self, select: &mut Select) -> ControlFlow<String> {
         if let GroupByExpr::Expressions(keys, _) = &mut select.group_by {
             keys.iter_mut().for_each(leave);
         }
         for window in &mut select.named_window {
             if let NamedWindowDefinition(_, NamedWindowExpr::WindowSpec(spec)) = window {
-                leave_frame(spec);
+                mark_frame(spec, true);
             }
         }
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<()> {
+    fn post_visit_select(&mut self, select: &mut Select) -> ControlFlow<String> {
+        for window in &mut select.named_window {
+            if let NamedWindowDefinition(_, NamedWindowExpr::WindowSpec(spec)) = window {
+                mark_frame(spec, false);
+            }
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn pre_visit_table_factor(&mut self, factor: &mut TableFactor) -> ControlFlow<String> {
         if let TableFactor::Table { args: Some(args), .. } = factor {
             for arg in &mut args.args {
                 if let FunctionArg::Unnamed(FunctionArgExpr::Expr(arg)) = arg {
@@ -215,16 +251,16 @@ impl VisitorMut for Numbers {
         ControlFlow::Continue(())
     }
 
-    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+    fn pre_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<String> {
         match expr {
-            Expr::Interval(interval) => leave(&mut interval.value),
-            Expr::Function(Function { over: Some(WindowType::WindowSpec(spec)), .. }) => leave_frame(spec),
+            Expr::Interval(interval) => as_text(&mut interval.value),
+            Expr::Function(Function { over: Some(WindowType::WindowSpec(spec)), .. }) => mark_frame(spec, true),
             _ => {}
         }
         ControlFlow::Continue(())
     }
 
-    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<()> {
+    fn post_visit_expr(&mut self, expr: &mut Expr) -> ControlFlow<String> {
         match expr {
             Expr::Value(ValueWithSpan { value: Value::Number(number, is_typed @ false), .. }) => {
                 *is_typed = true;
@@ -240,9 +276,13 @@ impl VisitorMut for Numbers {
                     *expr = typed(&number, minus.clone(), true).unwrap_or(minus);
                 }
             }
+            Expr::Function(Function { over: Some(WindowType::WindowSpec(spec)), .. }) => mark_frame(spec, false),
             _ => {}
         }
-        ControlFlow::Continue(())
+        match forms::rewrite(expr) {
+            Ok(()) => ControlFlow::Continue(()),
+            Err(message) => ControlFlow::Break(message),
+        }
     }
 }
 
@@ -253,11 +293,23 @@ fn leave(expr: &mut Expr) {
     }
 }
 
-fn leave_frame(spec: &mut WindowSpec) {
+/// `interval 1 day` is `interval '1' day`.
+fn as_text(expr: &mut Expr) {
+    if let Expr::Value(ValueWithSpan { value, .. }) = expr
+        && let Value::Number(number, _) = value
+    {
+        *value = Value::SingleQuotedString(number.clone());
+    }
+}
+
+/// Marks the numbers of a frame, or takes the mark from them: the planner reads them as they are written.
+fn mark_frame(spec: &mut WindowSpec, mark: bool) {
     let Some(frame) = &mut spec.window_frame else { return };
     for bound in [Some(&mut frame.start_bound), frame.end_bound.as_mut()].into_iter().flatten() {
-        if let WindowFrameBound::Preceding(Some(rows)) | WindowFrameBound::Following(Some(rows)) = bound {
-            leave(rows);
+        if let WindowFrameBound::Preceding(Some(rows)) | WindowFrameBound::Following(Some(rows)) = bound
+            && let Expr::Value(ValueWithSpan { value: Value::Number(_, is_typed), .. }) = rows.as_mut()
+        {
+            *is_typed = mark;
         }
     }
 }
@@ -328,14 +380,14 @@ mod tests {
         let cases = [
             (r"a\\d", r"a\d"),
             (r"it\'s", "it's"),
-            ("it''s", "it's"),
+            ("it''s", "its"),
             (r"100\%", r"100\%"),
             (r"\u0041\t\101", "A\tA"),
             (r"\", r"\"),
             ("a\"\"b", "a\"\"b"),
         ];
         for (raw, expected) in cases {
-            assert_eq!(unescaped(raw), expected, "{raw}");
+            assert_eq!(unescaped(raw, '\''), expected, "{raw}");
         }
     }
 }

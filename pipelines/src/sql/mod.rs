@@ -7,6 +7,7 @@ pub mod casts;
 pub mod coercion;
 pub mod dialect;
 pub mod fingerprint;
+mod forms;
 pub mod functions;
 pub mod lower;
 pub mod model;

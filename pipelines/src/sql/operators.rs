@@ -19,7 +19,8 @@ pub struct SparkOperators;
 impl ExprPlanner for SparkOperators {
     fn plan_binary_op(&self, expr: RawBinaryExpr, schema: &DFSchema) -> Result<PlannerResult<RawBinaryExpr>> {
         let (left, right) = (folded(expr.left), folded(expr.right));
-        let types = (left.get_type(schema)?, right.get_type(schema)?);
+        let ((left, left_type), (right, right_type)) = (signed(left, schema)?, signed(right, schema)?);
+        let types = (left_type, right_type);
         if let Some(comparison) = comparison(&expr.op) {
             let (left, right) = compared(left, &types.0, right, &types.1);
             return Ok(PlannerResult::Planned(binary_expr(left, comparison, right)));
@@ -30,6 +31,20 @@ impl ExprPlanner for SparkOperators {
             return Ok(PlannerResult::Planned(planned));
         }
         Ok(PlannerResult::Original(RawBinaryExpr { op: expr.op, left, right }))
+    }
+
+    fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        let is_seconds = matches!(args.first(), Some(Expr::Literal(ScalarValue::Utf8(Some(unit)), _))
+            if ["second", "seconds"].contains(&unit.to_lowercase().as_str()));
+        match <[Expr; 2]>::try_from(args) {
+            Ok([_, time]) if is_seconds => Ok(PlannerResult::Planned(functions::seconds().call(vec![time]))),
+            Ok(args) => Ok(PlannerResult::Original(args.into())),
+            Err(args) => Ok(PlannerResult::Original(args)),
+        }
+    }
+
+    fn plan_substring(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
+        Ok(PlannerResult::Planned(functions::substring().call(args)))
     }
 
     fn plan_field_access(
@@ -47,6 +62,14 @@ impl ExprPlanner for SparkOperators {
         }
         Ok(PlannerResult::Original(expr))
     }
+}
+
+/// An operand and its type; what counts rows is an INT.
+fn signed(expr: Expr, schema: &DFSchema) -> Result<(Expr, DataType)> {
+    Ok(match expr.get_type(schema)? {
+        DataType::UInt64 => (cast(expr, DataType::Int32), DataType::Int32),
+        data_type => (expr, data_type),
+    })
 }
 
 fn comparison(operator: &BinaryOperator) -> Option<Operator> {

@@ -123,7 +123,9 @@ pub fn stored(data_type: &DataType) -> DataType {
         DataType::Date64 => DataType::Date32,
         DataType::UInt8 => DataType::Int16,
         DataType::UInt16 => DataType::Int32,
-        DataType::UInt32 | DataType::UInt64 => DataType::Int64,
+        DataType::UInt32 => DataType::Int64,
+        // What counts rows of a window or elements of a list; Spark does so with an INT.
+        DataType::UInt64 => DataType::Int32,
         DataType::Float16 => DataType::Float32,
         DataType::Dictionary(_, value) => stored(value),
         DataType::Null => DataType::Utf8,

@@ -73,7 +73,8 @@ pub fn version() -> anyhow::Result<String> {
 /// All cases, by theme, in the order of their files.
 pub fn read() -> anyhow::Result<Vec<Case>> {
     let mut cases = Vec::new();
-    let mut paths: Vec<_> = folder().join("answers").read_dir()?.map(|e| Ok(e?.path())).collect::<anyhow::Result<_>>()?;
+    let mut paths: Vec<_> =
+        folder().join("answers").read_dir()?.map(|e| Ok(e?.path())).collect::<anyhow::Result<_>>()?;
     paths.retain(|path| path.extension().is_some_and(|e| e == "jsonl"));
     paths.sort();
     for path in paths {
@@ -81,7 +82,11 @@ pub fn read() -> anyhow::Result<Vec<Case>> {
         let asked = std::fs::read_to_string(folder().join("cases").join(format!("{theme}.sql")))?;
         for line in std::fs::read_to_string(&path)?.lines() {
             let case = case(&theme, line).with_context(|| format!("{}: {line}", path.display()))?;
-            assert!(asked.contains(&case.sql), "{theme}: {} has an answer but is no case; run tests/parity/record", case.sql);
+            assert!(
+                asked.contains(&case.sql),
+                "{theme}: {} has an answer but is no case; run tests/parity/record",
+                case.sql
+            );
             cases.push(case);
         }
     }

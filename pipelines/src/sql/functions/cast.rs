@@ -18,10 +18,8 @@ use crate::sql::types::timestamp;
 pub(in crate::sql) const DIVISOR: &str = "sluice_divisor";
 
 /// Arrow's casts, NULL for what does not fit.
-const SAFE: CastOptions<'static> = CastOptions {
-    safe: true,
-    format_options: datafusion::arrow::util::display::FormatOptions::new(),
-};
+const SAFE: CastOptions<'static> =
+    CastOptions { safe: true, format_options: datafusion::arrow::util::display::FormatOptions::new() };
 
 /// A cast to a type as Spark does it with ANSI off.
 pub(in crate::sql) fn spark_cast(to: &DataType) -> ScalarUDF {
@@ -93,12 +91,12 @@ pub(in crate::sql) fn converted(array: &ArrayRef, to: &DataType) -> Result<Array
         DataType::Float32 | DataType::Float64 if to.is_decimal() => of_text(to_text(array)?.as_string(), to),
         DataType::Float32 | DataType::Float64 if is_time(to) => {
             let doubles = arrow(array, &DataType::Float64)?;
-            let micros = doubles.as_primitive::<Float64Type>().unary_opt::<_, Int64Type>(|v| {
-                v.is_finite().then_some((v * parse::SECOND_US as f64) as i64)
-            });
+            let micros = doubles
+                .as_primitive::<Float64Type>()
+                .unary_opt::<_, Int64Type>(|v| v.is_finite().then_some((v * parse::SECOND_US as f64) as i64));
             arrow(&(Arc::new(micros) as ArrayRef), to)
         }
-        f if f.is_integer() && is_time(to) => {
+        f if f.is_integer() && *to == timestamp() => {
             let seconds = arrow(array, &DataType::Int64)?;
             let seconds = seconds.as_primitive::<Int64Type>();
             let micros = seconds.unary_opt::<_, Int64Type>(|v| v.checked_mul(parse::SECOND_US));
@@ -246,7 +244,9 @@ fn shown(array: &ArrayRef, row: usize) -> Result<String> {
     if array.is_null(row) {
         return Ok("null".into());
     }
-    let joined = |items: Vec<Result<String>>| Ok::<_, DataFusionError>(items.into_iter().collect::<Result<Vec<_>>>()?.join(", "));
+    let joined = |items: Vec<Result<String>>| {
+        Ok::<_, DataFusionError>(items.into_iter().collect::<Result<Vec<_>>>()?.join(", "))
+    };
     Ok(match array.data_type() {
         DataType::List(_) => {
             let items = array.as_list::<i32>().value(row);

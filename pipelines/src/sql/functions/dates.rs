@@ -18,18 +18,23 @@ const USUAL: &str = "yyyy-MM-dd HH:mm:ss";
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
     let to_time = |name| function(name, &[Any, Text], 1, timestamp(), times);
-    let seconds = |name| function(name, &[Any, Text], 1, DataType::Int64, unix_seconds);
+    let whole = |name| function(name, &[Any, Text], 1, DataType::Int64, unix_seconds);
     let moved = |name, f| function(name, &[Date, Int], 2, DataType::Date32, f);
     let part = |name, f| function(name, &[Time], 1, DataType::Int32, f);
     vec![
         function("to_date", &[Any, Text], 1, DataType::Date32, |a| {
-            if a.count() == 1 { converted(a.array(0), &DataType::Date32) } else { converted(&times(a)?, &DataType::Date32) }
+            if a.count() == 1 {
+                converted(a.array(0), &DataType::Date32)
+            } else {
+                converted(&times(a)?, &DataType::Date32)
+            }
         }),
         to_time("to_timestamp"),
         to_time("try_to_timestamp"),
         to_time("to_timestamp_ltz"),
-        seconds("unix_timestamp"),
-        seconds("to_unix_timestamp"),
+        function("timestamp_seconds", &[Any], 1, timestamp(), |a| converted(a.array(0), &timestamp())),
+        whole("unix_timestamp"),
+        whole("to_unix_timestamp"),
         function("from_unixtime", &[Long, Text], 1, DataType::Utf8, |a| {
             let mut patterns = Patterns::default();
             a.each(|row| {
@@ -44,7 +49,9 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
         moved("date_add", |a| a.map(|row| a.date(0, row)?.checked_add(a.int(1, row)?).map(Day))),
         moved("dateadd", |a| a.map(|row| a.date(0, row)?.checked_add(a.int(1, row)?).map(Day))),
         moved("date_sub", |a| a.map(|row| a.date(0, row)?.checked_sub(a.int(1, row)?).map(Day))),
-        moved("add_months", |a| a.map(|row| months_later(parse::day(a.date(0, row)?)?, a.int(1, row)?).map(parse::days).map(Day))),
+        moved("add_months", |a| {
+            a.map(|row| months_later(parse::day(a.date(0, row)?)?, a.int(1, row)?).map(parse::days).map(Day))
+        }),
         function("last_day", &[Date], 1, DataType::Date32, |a| {
             a.map(|row| last_of_month(parse::day(a.date(0, row)?)?).map(parse::days).map(Day))
         }),
@@ -63,11 +70,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
         part("hour", |a| a.map(|row| a.time(0, row).map(|t| parse::clock(t).0 as i32))),
         part("minute", |a| a.map(|row| a.time(0, row).map(|t| parse::clock(t).1 as i32))),
         part("second", |a| a.map(|row| a.time(0, row).map(|t| parse::clock(t).2 as i32))),
-        function("sluice_seconds", &[Time], 1, DataType::Decimal128(8, 6), |a| {
-            let exact = converted(a.array(0), &DataType::Decimal128(38, 6))?;
-            let of = exact.as_primitive::<Decimal128Type>().unary::<_, Decimal128Type>(|us| us.rem_euclid(60_000_000));
-            Ok(std::sync::Arc::new(of.with_precision_and_scale(8, 6)?))
-        }),
+        seconds(),
         function("dayname", &[Date], 1, DataType::Utf8, |a| {
             a.map(|row| Some(parse::day(a.date(0, row)?)?.format("%a").to_string()))
         }),
@@ -108,6 +111,15 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
         }),
         function("current_timezone", &[], 0, DataType::Utf8, |a| a.map(|_| Some("UTC".to_owned()))),
     ]
+}
+
+/// The seconds of a minute with their fraction: `extract(second from ...)`.
+pub(super) fn seconds() -> ScalarUDF {
+    function("sluice_seconds", &[Time], 1, DataType::Decimal128(8, 6), |a| {
+        let exact = converted(a.array(0), &DataType::Decimal128(38, 6))?;
+        let of = exact.as_primitive::<Decimal128Type>().unary::<_, Decimal128Type>(|us| us.rem_euclid(60_000_000));
+        Ok(std::sync::Arc::new(of.with_precision_and_scale(8, 6)?))
+    })
 }
 
 /// A first argument as times: texts by the pattern, or as a cast reads them.
@@ -214,9 +226,8 @@ fn months_between(left: i64, right: i64) -> Option<f64> {
     if l.day() == r.day() || (is_last(l) && is_last(r)) {
         return Some(months);
     }
-    let seconds = |day: NaiveDate, micros: i64| {
-        i64::from(day.day()) * 86_400 + micros.rem_euclid(DAY_US).div_euclid(SECOND_US)
-    };
+    let seconds =
+        |day: NaiveDate, micros: i64| i64::from(day.day()) * 86_400 + micros.rem_euclid(DAY_US).div_euclid(SECOND_US);
     Some(months + (seconds(l, left) - seconds(r, right)) as f64 / (31.0 * 86_400.0))
 }
 
@@ -257,7 +268,9 @@ fn unit(name: &str) -> Result<(i64, i32)> {
         "month" => (0, 1),
         "quarter" => (0, 3),
         "year" => (0, 12),
-        other => return plan_err!("{other:?} is no unit of time; units are microsecond to week, month, quarter and year"),
+        other => {
+            return plan_err!("{other:?} is no unit of time; units are microsecond to week, month, quarter and year");
+        }
     })
 }
 

@@ -5,9 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::array::{ArrayRef, AsArray, Decimal128Array, Int64Array};
 use datafusion::arrow::datatypes::{DataType, Decimal128Type, i256};
 use datafusion::error::{DataFusionError, Result};
-use datafusion::logical_expr::{
-    ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility,
-};
+use datafusion::logical_expr::{ColumnarValue, ScalarFunctionArgs, ScalarUDF, ScalarUDFImpl, Signature, Volatility};
 
 use crate::sql::coercion::DIGITS_MAX;
 
@@ -113,6 +111,11 @@ fn divided(value: i256, by: i256) -> Option<i256> {
     let is_half = rest.wrapping_abs().checked_mul(i256::from_i128(2))? >= by.wrapping_abs();
     let away = if value.is_negative() == by.is_negative() { i256::ONE } else { i256::MINUS_ONE };
     if is_half { quotient.checked_add(away) } else { Some(quotient) }
+}
+
+/// A sum by a count, with more digits after the point, rounded half up.
+pub(super) fn average(sum: i128, count: i64, digits: i8) -> Option<i128> {
+    divided(scaled(i256::from_i128(sum), i16::from(digits))?, i256::from_i128(i128::from(count)))?.to_i128()
 }
 
 /// The function for an operator; its arguments are decimals.

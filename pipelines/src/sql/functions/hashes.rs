@@ -118,9 +118,7 @@ fn long(value: u64, seed: u32) -> u32 {
 fn bytes(bytes: &[u8], seed: u32) -> u32 {
     let words = bytes.chunks_exact(4);
     let rest = words.remainder();
-    let hash = words.fold(seed, |hash, word| {
-        stirred(hash, u32::from_le_bytes([word[0], word[1], word[2], word[3]]))
-    });
+    let hash = words.fold(seed, |hash, word| stirred(hash, u32::from_le_bytes([word[0], word[1], word[2], word[3]])));
     let hash = rest.iter().fold(hash, |hash, byte| stirred(hash, i32::from(*byte as i8) as u32));
     finished(hash, u32::try_from(bytes.len()).unwrap_or(u32::MAX))
 }

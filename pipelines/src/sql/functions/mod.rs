@@ -8,6 +8,7 @@ pub(super) mod decimal;
 mod exact;
 mod hashes;
 mod json;
+mod lists;
 mod md5;
 mod numbers;
 mod parse;
@@ -24,15 +25,27 @@ use datafusion::logical_expr::{AggregateUDF, ScalarUDF};
 
 /// Scalar functions; they replace others of the same name.
 pub fn scalar() -> Vec<Arc<ScalarUDF>> {
-    let own = [time::functions(), window::functions(), arrays::functions(), dates::functions(), json::functions()];
+    let own = [
+        time::functions(),
+        window::functions(),
+        arrays::functions(),
+        lists::functions(),
+        dates::functions(),
+        json::functions(),
+    ];
     let own = own.into_iter().chain([numbers::functions(), regexes::functions(), texts::functions()]).flatten();
-    let own = own.chain([
-        concat::function(),
-        hashes::function(),
-        md5::function(),
-        cast::divisor(),
-    ]);
+    let own = own.chain([concat::function(), hashes::function(), md5::function(), cast::divisor()]);
     own.map(Arc::new).collect()
+}
+
+/// `substring`.
+pub(super) fn substring() -> ScalarUDF {
+    texts::substring_function()
+}
+
+/// The seconds of a minute with their fraction.
+pub(super) fn seconds() -> ScalarUDF {
+    dates::seconds()
 }
 
 /// Aggregate functions; they replace others of the same name.

@@ -162,7 +162,9 @@ impl ScalarUDFImpl for Round {
                 return Ok(ColumnarValue::Scalar(ScalarValue::try_from(args.return_field.data_type())?));
             }
             Some(ColumnarValue::Scalar(value)) => places(Some(value)),
-            Some(ColumnarValue::Array(_)) => return plan_err!("{}(): the count of digits must be a constant", self.name),
+            Some(ColumnarValue::Array(_)) => {
+                return plan_err!("{}(): the count of digits must be a constant", self.name);
+            }
         };
         let Some(value) = args.args.first() else { return plan_err!("{}() takes a number", self.name) };
         let is_constant = matches!(value, ColumnarValue::Scalar(_));
@@ -179,7 +181,9 @@ impl Round {
         let mode = self.mode;
         Ok(match (array.data_type(), to) {
             (DataType::Float64, _) => Arc::new(
-                array.as_primitive::<Float64Type>().unary::<_, Float64Type>(|v| mode.double(v, &format!("{v:e}"), places)),
+                array
+                    .as_primitive::<Float64Type>()
+                    .unary::<_, Float64Type>(|v| mode.double(v, &format!("{v:e}"), places)),
             ),
             (DataType::Float32, _) => Arc::new(
                 array

@@ -7,7 +7,17 @@ use datafusion::error::Result;
 use super::parse::{self, DAY_US, SECOND_US};
 
 const MONTHS: [&str; 12] = [
-    "January", "February", "March", "April", "May", "June", "July", "August", "September", "October", "November",
+    "January",
+    "February",
+    "March",
+    "April",
+    "May",
+    "June",
+    "July",
+    "August",
+    "September",
+    "October",
+    "November",
     "December",
 ];
 const DAYS: [&str; 7] = ["Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday"];
@@ -49,7 +59,9 @@ impl Pattern {
                         count += 1;
                     }
                     if !KNOWN.contains(c) {
-                        return plan_err!("the letter {c:?} of the pattern {text:?} is not supported; patterns are made of {KNOWN}");
+                        return plan_err!(
+                            "the letter {c:?} of the pattern {text:?} is not supported; patterns are made of {KNOWN}"
+                        );
                     }
                     items.push(Item::Part(c, count));
                 }
@@ -155,7 +167,8 @@ impl Parts {
             match &items[at] {
                 Item::Text(literal) => rest = rest.strip_prefix(literal.as_str())?,
                 Item::Part(letter, count) => {
-                    let is_followed = matches!(items.get(at + 1), Some(Item::Part(next, _)) if "yMdDHhKkmsS".contains(*next));
+                    let is_followed =
+                        matches!(items.get(at + 1), Some(Item::Part(next, _)) if "yMdDHhKkmsS".contains(*next));
                     rest = self.part(*letter, *count, is_followed, rest)?;
                 }
                 Item::Open => {
@@ -289,7 +302,9 @@ mod tests {
     #[test]
     fn there_and_back() {
         let time = parse::time("2024-02-03 14:05:06.789").expect("a time");
-        for pattern in ["yyyy-MM-dd HH:mm:ss.SSS", "d MMM y hh:mm:ss.SSS a", "yyyyMMddHHmmssSSS", "yyyy-DDD HH:mm:ss.SSSXXX"] {
+        for pattern in
+            ["yyyy-MM-dd HH:mm:ss.SSS", "d MMM y hh:mm:ss.SSS a", "yyyyMMddHHmmssSSS", "yyyy-DDD HH:mm:ss.SSSXXX"]
+        {
             let pattern = Pattern::new(pattern).expect("a pattern");
             let text = pattern.write(time).expect("a time of the calendar");
             assert_eq!(pattern.read(&text), Some(time), "{text}");

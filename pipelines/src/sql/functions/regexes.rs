@@ -72,10 +72,7 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
 }
 
 /// What `f` gives for each row's pattern and text; nothing when one of them is null.
-fn over<T: super::rows::Cell>(
-    a: &Arguments,
-    f: impl Fn(&Regex, &str, usize) -> Result<Option<T>>,
-) -> Result<ArrayRef> {
+fn over<T: super::rows::Cell>(a: &Arguments, f: impl Fn(&Regex, &str, usize) -> Result<Option<T>>) -> Result<ArrayRef> {
     let mut compiled: HashMap<String, Regex> = HashMap::new();
     a.each(|row| {
         let (Some(text), Some(pattern)) = (a.text(0, row), a.text(1, row)) else { return Ok(None) };

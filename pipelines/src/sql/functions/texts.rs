@@ -1,13 +1,13 @@
 //! Texts: parts, places, padding, letters.
 
+use datafusion::arrow::array::ArrayRef;
 use datafusion::arrow::datatypes::DataType;
 use datafusion::common::plan_err;
 use datafusion::error::Result;
-use datafusion::arrow::array::ArrayRef;
 use datafusion::logical_expr::ScalarUDF;
 
-use super::rows::{Any, Arguments, Binary, Int, Text, function};
 use super::cast::converted;
+use super::rows::{Any, Arguments, Binary, Int, Text, function};
 
 /// Characters that one text may be padded or repeated to.
 const CHARACTERS_MAX: usize = 16 << 20;
@@ -16,12 +16,6 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
     let text = |name, takes, required, f| function(name, takes, required, DataType::Utf8, f);
     let int = |name, takes, required, f| function(name, takes, required, DataType::Int32, f);
     let flag = |name, f| function(name, &[Text, Text], 2, DataType::Boolean, f);
-    let substring: fn(&Arguments) -> Result<ArrayRef> = |a| {
-        a.map(|row| {
-            let length = if a.count() > 2 { a.int(2, row)? } else { i32::MAX };
-            Some(substring(a.text(0, row)?, a.int(1, row)?, length))
-        })
-    };
     let locate: fn(&Arguments) -> Result<ArrayRef> = |a| {
         a.map(|row| {
             let from = if a.count() > 2 { a.int(2, row)? } else { 1 };
@@ -29,8 +23,8 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
         })
     };
     vec![
-        text("substring", &[Text, Int, Int], 2, substring),
-        text("substr", &[Text, Int, Int], 2, substring),
+        substring_function(),
+        text("substr", &[Text, Int, Int], 2, substrings),
         text("left", &[Text, Int], 2, |a| a.map(|row| Some(substring_of(a.text(0, row)?, 0, a.int(1, row)?)))),
         text("right", &[Text, Int], 2, |a| {
             a.map(|row| {
@@ -75,21 +69,37 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             a.map(|_| Some(name.clone()))
         }),
         function("encode", &[Text, Text], 2, DataType::Binary, |a| {
-            a.each(|row| Ok(match (a.text(0, row), a.text(1, row)) {
-                (Some(text), Some(charset)) => Some(is_utf8(charset).map(|()| text.as_bytes().to_vec())?),
-                _ => None,
-            }))
+            a.each(|row| {
+                Ok(match (a.text(0, row), a.text(1, row)) {
+                    (Some(text), Some(charset)) => Some(is_utf8(charset).map(|()| text.as_bytes().to_vec())?),
+                    _ => None,
+                })
+            })
         }),
         text("sluice_decode", &[Binary, Text], 2, |a| {
-            a.each(|row| Ok(match (a.bytes(0, row), a.text(1, row)) {
-                (Some(bytes), Some(charset)) => {
-                    Some(is_utf8(charset).map(|()| String::from_utf8_lossy(bytes).into_owned())?)
-                }
-                _ => None,
-            }))
+            a.each(|row| {
+                Ok(match (a.bytes(0, row), a.text(1, row)) {
+                    (Some(bytes), Some(charset)) => {
+                        Some(is_utf8(charset).map(|()| String::from_utf8_lossy(bytes).into_owned())?)
+                    }
+                    _ => None,
+                })
+            })
         }),
         text("conv", &[Text, Int, Int], 3, |a| a.map(|row| conv(a.text(0, row)?, a.int(1, row)?, a.int(2, row)?))),
     ]
+}
+
+/// `substring`, which has a syntax of its own as well.
+pub(super) fn substring_function() -> ScalarUDF {
+    function("substring", &[Text, Int, Int], 2, DataType::Utf8, substrings)
+}
+
+fn substrings(a: &Arguments) -> Result<ArrayRef> {
+    a.map(|row| {
+        let length = if a.count() > 2 { a.int(2, row)? } else { i32::MAX };
+        Some(substring(a.text(0, row)?, a.int(1, row)?, length))
+    })
 }
 
 fn length(text: &str) -> i64 {
@@ -151,7 +161,11 @@ fn initcap(text: &str) -> String {
     let mut is_start = true;
     let mut result = String::with_capacity(text.len());
     for c in text.chars() {
-        if is_start { result.extend(c.to_uppercase()) } else { result.extend(c.to_lowercase()) }
+        if is_start {
+            result.extend(c.to_uppercase())
+        } else {
+            result.extend(c.to_lowercase())
+        }
         is_start = c == ' ';
     }
     result

@@ -6,12 +6,20 @@ use datafusion::sql::sqlparser::ast::*;
 
 /// Spark's names, and DataFusion's for the same function.
 const RENAMED: &[(&str, &str)] = &[
+    ("any", "bool_or"),
     ("any_value", "first_value"),
+    ("array_remove", "array_remove_all"),
+    ("cardinality", "size"),
     ("curdate", "current_date"),
+    ("datepart", "date_part"),
     ("every", "bool_and"),
     ("first", "first_value"),
     ("last", "last_value"),
+    ("listagg", "string_agg"),
     ("some", "bool_or"),
+    ("std", "stddev"),
+    ("try_avg", "avg"),
+    ("variance", "var_samp"),
 ];
 
 /// Rewrites a call in place; breaks with a message when it cannot be.
