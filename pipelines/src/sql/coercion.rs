@@ -8,7 +8,6 @@ use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ScalarValue, plan_err};
 use datafusion::error::Result;
 use datafusion::functions_nested::concat::array_concat_udf;
-use datafusion::functions_nested::reverse::array_reverse_udf;
 use datafusion::logical_expr::expr::{Between, Case, InList, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
@@ -36,6 +35,9 @@ const ONE_TYPE: &[(&str, usize)] = &[
     ("least", 0),
     ("mod", 0),
     ("pmod", 0),
+    ("sluice_try_add", 0),
+    ("sluice_try_multiply", 0),
+    ("sluice_try_subtract", 0),
 ];
 
 /// Brings values to one type as Spark does.
@@ -88,7 +90,10 @@ fn of_expression(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
                 return Ok(Transformed::yes(of_lists.call(args)));
             }
             match ONE_TYPE.iter().find(|(name, _)| *name == func.name()) {
-                Some((_, from)) if args.len() > *from => {
+                Some((name, from)) if args.len() > *from => {
+                    if ["mod", "pmod"].contains(name) {
+                        args = with_few_digits(args, schema)?;
+                    }
                     let common = as_common(args.split_off(*from), schema)?;
                     args.extend(common);
                     Transformed::yes(Expr::ScalarFunction(ScalarFunction { func, args }))
@@ -102,9 +107,9 @@ fn of_expression(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
 
 /// The function for lists of those that are for texts too.
 fn of_lists(name: &str, args: &[Expr], schema: &DFSchema) -> Result<Option<Arc<ScalarUDF>>> {
-    let Some(first) = args.first().filter(|_| ["concat", "reverse"].contains(&name)) else { return Ok(None) };
+    let Some(first) = args.first().filter(|_| name == "concat") else { return Ok(None) };
     let is_list = matches!(first.get_type(schema)?, DataType::List(_));
-    Ok(is_list.then(|| if name == "concat" { array_concat_udf() } else { array_reverse_udf() }))
+    Ok(is_list.then(array_concat_udf))
 }
 
 fn of_case(case: Case, schema: &DFSchema) -> Result<Case> {
@@ -154,6 +159,19 @@ fn as_common(values: Vec<Expr>, schema: &DFSchema) -> Result<Vec<Expr>> {
     let Some(common) = common(&types) else { return Ok(values) };
     let values = values.into_iter().zip(&types);
     Ok(values.map(|(v, t)| if *t == common || t.is_null() { v } else { cast(v, common.clone()) }).collect())
+}
+
+/// Constants beside a decimal as decimals of no more digits than they have.
+fn with_few_digits(values: Vec<Expr>, schema: &DFSchema) -> Result<Vec<Expr>> {
+    let types = values.iter().map(|v| v.get_type(schema)).collect::<Result<Vec<_>>>()?;
+    if !types.iter().any(DataType::is_decimal) {
+        return Ok(values);
+    }
+    let few = |value: Expr| match constant_digits(&value) {
+        Some((p, s)) => cast(value, DataType::Decimal128(p, s)),
+        None => value,
+    };
+    Ok(values.into_iter().map(few).collect())
 }
 
 /// The inputs of a union get the columns' common types.

@@ -17,6 +17,8 @@ const CASTS: &[&str] = &[
     "timestamp",
     "tinyint",
 ];
+/// Parts of a time that the planner takes from `extract` only.
+const OWN_PARTS: &[&str] = &["second", "seconds", "sec", "secs", "s", "yearofweek", "dayofweek_iso", "dow_iso"];
 /// Functions that count units of time.
 const UNITS_BETWEEN: &[&str] = &["datediff", "date_diff", "timestampdiff"];
 /// Functions that add units of time.
@@ -112,6 +114,23 @@ fn of_function(function: &Function) -> Option<Expr> {
             call("sluice_seconds", vec![time.clone()])
         }
         ("struct", values) if !values.is_empty() => named_struct(values),
+        ("try_add" | "try_subtract" | "try_multiply", [left, right]) => {
+            call(&format!("sluice_{name}"), vec![left.clone(), right.clone()])
+        }
+        ("to_binary", [value]) => call("unhex", vec![value.clone()]),
+        ("to_binary", [value, Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(form), .. })]) => {
+            match form.to_lowercase().as_str() {
+                "hex" => call("unhex", vec![value.clone()]),
+                "base64" => call("unbase64", vec![value.clone()]),
+                "utf-8" | "utf8" => call("encode", vec![value.clone(), text("utf-8")]),
+                _ => return None,
+            }
+        }
+        ("forall", [list, Expr::Lambda(f)]) => {
+            let body = Box::new(negated_if(true, *f.body.clone()));
+            let none = Expr::Lambda(LambdaFunction { body, ..f.clone() });
+            negated_if(true, call("array_any_match", vec![list.clone(), none]))
+        }
         ("transform", [list, f @ Expr::Lambda(_)]) => call("array_transform", vec![list.clone(), f.clone()]),
         ("filter", [list, f @ Expr::Lambda(_)]) => call("array_filter", vec![list.clone(), f.clone()]),
         _ => return None,

@@ -11,6 +11,7 @@ use datafusion::sql::sqlparser::ast::BinaryOperator;
 use super::coercion::{as_decimal, compared, constant_digits, folded};
 use super::functions;
 use super::functions::decimal::{self, Arithmetic};
+use super::types::timestamp;
 
 /// Plans operators as Spark does.
 #[derive(Debug)]
@@ -34,13 +35,15 @@ impl ExprPlanner for SparkOperators {
     }
 
     fn plan_extract(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
-        let is_seconds = matches!(args.first(), Some(Expr::Literal(ScalarValue::Utf8(Some(unit)), _))
-            if ["second", "seconds"].contains(&unit.to_lowercase().as_str()));
-        match <[Expr; 2]>::try_from(args) {
-            Ok([_, time]) if is_seconds => Ok(PlannerResult::Planned(functions::seconds().call(vec![time]))),
-            Ok(args) => Ok(PlannerResult::Original(args.into())),
-            Err(args) => Ok(PlannerResult::Original(args)),
-        }
+        let unit = match args.first() {
+            Some(Expr::Literal(ScalarValue::Utf8(Some(unit)), _)) => unit.to_lowercase(),
+            _ => String::new(),
+        };
+        Ok(match (functions::part_of_time(&unit), <[Expr; 2]>::try_from(args)) {
+            (Some(part), Ok([_, time])) => PlannerResult::Planned(part.call(vec![time])),
+            (_, Ok(args)) => PlannerResult::Original(args.into()),
+            (_, Err(args)) => PlannerResult::Original(args),
+        })
     }
 
     fn plan_substring(&self, args: Vec<Expr>) -> Result<PlannerResult<Vec<Expr>>> {
@@ -103,6 +106,12 @@ fn planned(operator: Arithmetic, left: &Expr, right: &Expr, types: &(DataType, D
     let is_number = |t: &DataType| t.is_numeric() || t.is_null() || is_text(t);
     if !is_number(&types.0) || !is_number(&types.1) {
         let is_time = |t: &DataType| matches!(t, DataType::Date32 | DataType::Timestamp(..));
+        if types.0 == DataType::Date32 && has_hours(right) && operator == Arithmetic::Add {
+            return Ok(Some(binary_expr(cast(left.clone(), timestamp()), Operator::Plus, right.clone())));
+        }
+        if types.0 == DataType::Date32 && has_hours(right) && operator == Arithmetic::Subtract {
+            return Ok(Some(binary_expr(cast(left.clone(), timestamp()), Operator::Minus, right.clone())));
+        }
         if operator == Arithmetic::Subtract && is_time(&types.0) && is_time(&types.1) {
             return plan_err!(
                 "the difference of two times is an interval, which no table can hold; use datediff(), or subtract \
@@ -141,6 +150,11 @@ fn planned(operator: Arithmetic, left: &Expr, right: &Expr, types: &(DataType, D
         }
     };
     Ok(Some(planned))
+}
+
+/// Whether an interval is not of whole days, so that a date becomes a timestamp with it.
+fn has_hours(expr: &Expr) -> bool {
+    matches!(expr, Expr::Literal(ScalarValue::IntervalMonthDayNano(Some(interval)), _) if interval.nanoseconds != 0)
 }
 
 /// Arithmetic of two decimals, or of one and a whole number.

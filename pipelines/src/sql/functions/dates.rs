@@ -113,8 +113,23 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
     ]
 }
 
+/// What `extract` takes from a time, where it is not what `date_part` gives.
+pub(super) fn part_of_time(unit: &str) -> Option<ScalarUDF> {
+    Some(match unit {
+        "second" | "seconds" | "sec" | "secs" | "s" => seconds(),
+        "yearofweek" => function("sluice_yearofweek", &[Date], 1, DataType::Int32, |a| {
+            a.map(|row| Some(parse::day(a.date(0, row)?)?.iso_week().year()))
+        }),
+        "dayofweek_iso" | "dow_iso" => function("sluice_dayofweek_iso", &[Date], 1, DataType::Int32, |a| {
+            // The first day of 1970 was a Thursday.
+            a.map(|row| Some((a.date(0, row)? + 3).rem_euclid(7) + 1))
+        }),
+        _ => return None,
+    })
+}
+
 /// The seconds of a minute with their fraction: `extract(second from ...)`.
-pub(super) fn seconds() -> ScalarUDF {
+fn seconds() -> ScalarUDF {
     function("sluice_seconds", &[Time], 1, DataType::Decimal128(8, 6), |a| {
         let exact = converted(a.array(0), &DataType::Decimal128(38, 6))?;
         let of = exact.as_primitive::<Decimal128Type>().unary::<_, Decimal128Type>(|us| us.rem_euclid(60_000_000));
@@ -188,7 +203,7 @@ fn make_timestamp(a: &Arguments) -> Result<ArrayRef> {
     })
 }
 
-fn months_later(day: NaiveDate, months: i32) -> Option<NaiveDate> {
+pub(super) fn months_later(day: NaiveDate, months: i32) -> Option<NaiveDate> {
     let count = Months::new(months.unsigned_abs());
     if months < 0 { day.checked_sub_months(count) } else { day.checked_add_months(count) }
 }

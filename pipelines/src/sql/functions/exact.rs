@@ -55,6 +55,14 @@ impl AggregateUDFImpl for Exact {
         self.inner.accumulator(args)
     }
 
+    fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
+        let is_own = self.of_decimals(args.expr_fields, args.is_distinct).is_some();
+        if is_own || (takes_double(args.expr_fields) && !args.is_distinct) {
+            return self.accumulator(args);
+        }
+        self.inner.create_sliding_accumulator(args)
+    }
+
     fn state_fields(&self, args: StateFieldsArgs) -> Result<Vec<FieldRef>> {
         if takes_double(args.input_fields) && !args.is_distinct {
             let field = |name: &str, t| Arc::new(Field::new(format!("{}[{name}]", args.name), t, true));

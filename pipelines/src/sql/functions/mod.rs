@@ -9,6 +9,7 @@ mod exact;
 mod hashes;
 mod json;
 mod lists;
+mod maps;
 mod md5;
 mod numbers;
 mod parse;
@@ -43,9 +44,9 @@ pub(super) fn substring() -> ScalarUDF {
     texts::substring_function()
 }
 
-/// The seconds of a minute with their fraction.
-pub(super) fn seconds() -> ScalarUDF {
-    dates::seconds()
+/// Parts of a time that `extract` knows under names of their own.
+pub(super) fn part_of_time(unit: &str) -> Option<ScalarUDF> {
+    dates::part_of_time(unit)
 }
 
 /// Aggregate functions; they replace others of the same name.

@@ -11,7 +11,7 @@ use datafusion::logical_expr::{
 };
 
 use super::cast::converted;
-use super::rows::{Any, Double, function, same_type};
+use super::rows::{Any, Arguments, Double, function, same_type};
 use crate::sql::coercion::DIGITS_MAX;
 
 /// Digits to which is rounded, before or after the point, at most.
@@ -42,7 +42,26 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             a.map(|row| Some(a.double(0, row).is_some_and(f64::is_nan)))
         }),
         same_type("positive", &[Any], 1, |a| Ok(a.array(0).clone())),
+        same_type("sluice_try_add", &[Any, Any], 2, |a| checked(a, i64::checked_add)),
+        same_type("sluice_try_subtract", &[Any, Any], 2, |a| checked(a, i64::checked_sub)),
+        same_type("sluice_try_multiply", &[Any, Any], 2, |a| checked(a, i64::checked_mul)),
     ]
+}
+
+/// A result of two whole numbers of one type, NULL when it does not fit.
+fn checked(a: &Arguments, f: fn(i64, i64) -> Option<i64>) -> Result<ArrayRef> {
+    let of = a.array(0).data_type().clone();
+    if !of.is_integer() || *a.array(1).data_type() != of {
+        return plan_err!("try_add(), try_subtract() and try_multiply() take whole numbers; others never overflow");
+    }
+    let (left, right) = (converted(a.array(0), &DataType::Int64)?, converted(a.array(1), &DataType::Int64)?);
+    let (left, right) = (left.as_primitive::<Int64Type>(), right.as_primitive::<Int64Type>());
+    let longs = a.map(|row| {
+        let both = (left.is_valid(row) && right.is_valid(row)).then(|| (left.value(row), right.value(row)));
+        both.and_then(|(l, r)| f(l, r))
+    })?;
+    // What does not fit is NULL.
+    Ok(datafusion::arrow::compute::cast(&longs, &of)?)
 }
 
 fn sign(value: f64) -> f64 {

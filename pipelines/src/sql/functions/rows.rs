@@ -171,7 +171,7 @@ pub(super) fn function(
     f: fn(&Arguments) -> Result<ArrayRef>,
 ) -> ScalarUDF {
     let signature = Signature::user_defined(Volatility::Immutable);
-    ScalarUDF::from(OfRows { name, takes, required, result: Some(result), f, signature })
+    ScalarUDF::from(OfRows { name, takes, required, result: Of::Type(result), f, signature })
 }
 
 /// A function whose result has the type of its first argument.
@@ -182,7 +182,26 @@ pub(super) fn same_type(
     f: fn(&Arguments) -> Result<ArrayRef>,
 ) -> ScalarUDF {
     let signature = Signature::user_defined(Volatility::Immutable);
-    ScalarUDF::from(OfRows { name, takes, required, result: None, f, signature })
+    ScalarUDF::from(OfRows { name, takes, required, result: Of::First, f, signature })
+}
+
+/// A function whose result is a list of values like its first argument.
+pub(super) fn lists_of(
+    name: &'static str,
+    takes: &'static [Takes],
+    required: usize,
+    f: fn(&Arguments) -> Result<ArrayRef>,
+) -> ScalarUDF {
+    let signature = Signature::user_defined(Volatility::Immutable);
+    ScalarUDF::from(OfRows { name, takes, required, result: Of::ListOfFirst, f, signature })
+}
+
+/// What a function gives.
+#[derive(Debug)]
+enum Of {
+    Type(DataType),
+    First,
+    ListOfFirst,
 }
 
 #[derive(Debug)]
@@ -190,8 +209,7 @@ struct OfRows {
     name: &'static str,
     takes: &'static [Takes],
     required: usize,
-    /// None for the type of the first argument.
-    result: Option<DataType>,
+    result: Of,
     f: fn(&Arguments) -> Result<ArrayRef>,
     signature: Signature,
 }
@@ -236,7 +254,12 @@ impl ScalarUDFImpl for OfRows {
     }
 
     fn return_type(&self, arg_types: &[DataType]) -> Result<DataType> {
-        Ok(self.result.clone().unwrap_or_else(|| arg_types.first().cloned().unwrap_or(DataType::Null)))
+        let first = || arg_types.first().cloned().unwrap_or(DataType::Null);
+        Ok(match &self.result {
+            Of::Type(data_type) => data_type.clone(),
+            Of::First => first(),
+            Of::ListOfFirst => DataType::List(Arc::new(Field::new("element", first(), true))),
+        })
     }
 
     fn invoke_with_args(&self, args: ScalarFunctionArgs) -> Result<ColumnarValue> {
