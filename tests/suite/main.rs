@@ -9,6 +9,7 @@ mod fuzz;
 mod golden;
 mod idle;
 mod kafka;
+mod parity;
 mod readers;
 mod replay;
 mod services;

@@ -1,16 +1,15 @@
-//! What CAST means in Spark with `spark.sql.ansi.enabled=false`: a value that does not fit its new type is NULL, a number
-//! that becomes a timestamp is in seconds, a text may have blanks around it.
+//! What CAST means in Spark with `spark.sql.ansi.enabled=false`: a text that is no such value is NULL, of a whole number that
+//! is too long the low bits are kept, a number that becomes a timestamp is in seconds, a text may have blanks around it.
 //!
 //! The rule runs after types were brought together, so it sees the casts of the SQL and those that nobody wrote.
 
 use std::sync::Arc;
 
 use datafusion::arrow::datatypes::{DataType, TimeUnit};
-use datafusion::common::DFSchema;
 use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
+use datafusion::common::{DFSchema, plan_err};
 use datafusion::error::Result;
-use datafusion::functions::string::btrim;
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
 use datafusion::logical_expr::{
@@ -21,26 +20,19 @@ use datafusion::optimizer::AnalyzerRule;
 use super::functions::{cast, time};
 use super::types::timestamp;
 
-/// Microseconds in a second, as a double.
-const SECOND_US: f64 = 1_000_000.0;
-
 /// Plans each cast as Spark does.
 #[derive(Debug)]
 pub struct CastsOfSpark {
-    text_to_bigint: Arc<ScalarUDF>,
     unix_seconds: Arc<ScalarUDF>,
     unix_micros: Arc<ScalarUDF>,
-    timestamp_micros: Arc<ScalarUDF>,
 }
+
+/// Microseconds in a second, as a double.
+const SECOND_US: f64 = 1_000_000.0;
 
 impl Default for CastsOfSpark {
     fn default() -> Self {
-        Self {
-            text_to_bigint: Arc::new(cast::text_to_bigint()),
-            unix_seconds: Arc::new(time::unix_seconds()),
-            unix_micros: Arc::new(time::unix_micros()),
-            timestamp_micros: Arc::new(time::timestamp_micros()),
-        }
+        Self { unix_seconds: Arc::new(time::unix_seconds()), unix_micros: Arc::new(time::unix_micros()) }
     }
 }
 
@@ -51,30 +43,30 @@ impl CastsOfSpark {
         };
         let is_try = matches!(expr, Expr::TryCast(_));
         let (from, to) = (inner.get_type(schema)?, field.data_type());
+        if let Some(message) = cast::refused(&from, to) {
+            return plan_err!("{message}");
+        }
         let value = inner.as_ref().clone();
         let cast = match (&from, to) {
-            (from, to) if is_text(from) && to.is_integer() => {
-                narrowed(self.text_to_bigint.call(vec![text(value, from)]), &DataType::Int64, to)
-            }
-            (from, to) if is_text(from) && !is_text(to) && !to.is_nested() && !is_trimmed(&value) => {
-                try_cast(btrim().call(vec![value]), to)
-            }
+            // Arrow's own, so that it is seen how a column follows event time.
             (from, to) if from.is_integer() && *to == timestamp() => {
                 try_cast(try_cast(value, &DataType::Timestamp(TimeUnit::Second, Some("UTC".into()))), to)
             }
-            (from, to) if from.is_floating() && *to == timestamp() => {
-                let micros = binary_expr(try_cast(value, &DataType::Float64), Operator::Multiply, lit(SECOND_US));
-                self.timestamp_micros.call(vec![try_cast(micros, &DataType::Int64)])
-            }
-            (from, to) if *from == timestamp() && to.is_integer() => {
+            (from, to) if *from == timestamp() && matches!(to, DataType::Int32 | DataType::Int64) => {
                 narrowed(self.unix_seconds.call(vec![value]), &DataType::Int64, to)
             }
             (from, to) if *from == timestamp() && to.is_floating() => {
                 let micros = try_cast(self.unix_micros.call(vec![value]), &DataType::Float64);
                 narrowed(binary_expr(micros, Operator::Divide, lit(SECOND_US)), &DataType::Float64, to)
             }
-            (from, to) if is_try || always_fits(from, to) => return Ok(Transformed::no(expr)),
-            (_, to) => try_cast(value, to),
+            (from, to) if always_fits(from, to) => return Ok(Transformed::no(expr)),
+            (from, to) if is_arrows(from, to) => {
+                if is_try {
+                    return Ok(Transformed::no(expr));
+                }
+                try_cast(value, to)
+            }
+            (_, to) => cast::spark_cast(to).call(vec![value]),
         };
         Ok(Transformed::yes(cast))
     }
@@ -112,19 +104,6 @@ fn narrowed(expr: Expr, from: &DataType, to: &DataType) -> Expr {
     if from == to { expr } else { try_cast(expr, to) }
 }
 
-fn is_text(data_type: &DataType) -> bool {
-    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
-}
-
-/// A text as `Utf8`.
-fn text(expr: Expr, from: &DataType) -> Expr {
-    if *from == DataType::Utf8 { expr } else { Expr::Cast(Cast::new(Box::new(expr), DataType::Utf8)) }
-}
-
-fn is_trimmed(expr: &Expr) -> bool {
-    matches!(expr, Expr::ScalarFunction(call) if call.func.name() == "btrim")
-}
-
 /// Casts that have a result for every value, so that they may stay what they are.
 fn always_fits(from: &DataType, to: &DataType) -> bool {
     let widened = || match (from.primitive_width(), to.primitive_width()) {
@@ -133,11 +112,34 @@ fn always_fits(from: &DataType, to: &DataType) -> bool {
     };
     from == to
         || from.is_null()
-        || to.is_nested()
         || (from.is_signed_integer() && to.is_signed_integer() && widened())
         || (from.is_integer() && to.is_floating())
+        // What the rule itself has made of a cast to a timestamp; plans are analyzed again when they are run.
+        || (from.is_integer() && matches!(to, DataType::Timestamp(TimeUnit::Second, _)))
         || (from.is_floating() && to.is_floating() && widened())
-        || (matches!(from, DataType::Boolean) && to.is_numeric())
-        || (matches!(from, DataType::Timestamp(..)) && *to == DataType::Date32)
-        || (is_text(to) && !from.is_nested() && !matches!(from, DataType::Binary | DataType::LargeBinary))
+        || (matches!(from, DataType::Boolean) && to.is_numeric() && !to.is_decimal())
+        || (is_time(from) && *to == DataType::Date32)
+        || (*from == DataType::Date32 && is_time(to))
+        || (is_text(from) && is_text(to))
+        || ((from.is_integer() || matches!(from, DataType::Boolean)) && is_text(to))
+}
+
+/// Casts that Arrow does as Spark, with NULL for what does not fit.
+fn is_arrows(from: &DataType, to: &DataType) -> bool {
+    let is_number = |t: &DataType| t.is_integer() || t.is_decimal();
+    (is_number(from) && to.is_decimal())
+        || (from.is_numeric() && to.is_floating())
+        || (from.is_numeric() && !from.is_decimal() && matches!(to, DataType::Boolean))
+        || (is_time(from) && is_time(to))
+        || (is_text(from) && matches!(to, DataType::Binary | DataType::LargeBinary | DataType::BinaryView))
+        || matches!(to, DataType::Interval(_) | DataType::Duration(_))
+        || matches!(from, DataType::Interval(_) | DataType::Duration(_))
+}
+
+fn is_time(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Timestamp(..))
+}
+
+fn is_text(data_type: &DataType) -> bool {
+    matches!(data_type, DataType::Utf8 | DataType::LargeUtf8 | DataType::Utf8View)
 }

@@ -4,11 +4,15 @@
 //! ([`lower`]), a batch executes it. So both mean the same by construction, and tests compare them.
 
 pub mod casts;
+pub mod coercion;
+pub mod dialect;
 pub mod fingerprint;
+mod forms;
 pub mod functions;
 pub mod lower;
 pub mod model;
 pub mod op;
+pub mod operators;
 mod place;
 pub mod rewrite;
 pub mod session;

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use datafusion::arrow::datatypes::{DataType, Field, Fields, TimeUnit};
 use datafusion::error::Result as DataFusionResult;
 use datafusion::logical_expr::planner::TypePlanner;
-use datafusion::sql::sqlparser::ast::DataType as SqlType;
+use datafusion::sql::sqlparser::ast::{DataType as SqlType, ExactNumberInfo};
 use datafusion::sql::sqlparser::dialect::SparkSqlDialect;
 use datafusion::sql::sqlparser::parser::Parser;
 
@@ -38,6 +38,9 @@ fn from_sql(sql_type: &SqlType) -> Option<DataType> {
         SqlType::Boolean | SqlType::Bool => DataType::Boolean,
         SqlType::Binary(_) => DataType::Binary,
         SqlType::Date => DataType::Date32,
+        // Without digits it has ten before the point, and none after it.
+        SqlType::Decimal(ExactNumberInfo::None) | SqlType::Dec(ExactNumberInfo::None) => DataType::Decimal128(10, 0),
+        SqlType::Map(key, value) => map(from_sql(key)?, from_sql(value)?),
         _ => return None,
     })
 }
@@ -65,6 +68,11 @@ pub fn parse(name: &str) -> Option<DataType> {
     if let Some(inner) = name.strip_prefix("array<").and_then(|r| r.strip_suffix('>')) {
         return parse(inner).map(|t| DataType::List(Arc::new(Field::new("element", t, true))));
     }
+    if let Some(inner) = name.strip_prefix("map<").and_then(|r| r.strip_suffix('>')) {
+        let parts = split(inner);
+        let [key, value] = parts.as_slice() else { return None };
+        return Some(map(parse(key)?, parse(value)?));
+    }
     if let Some(inner) = name.strip_prefix("struct<").and_then(|r| r.strip_suffix('>')) {
         return struct_fields(inner).map(DataType::Struct);
     }
@@ -73,22 +81,37 @@ pub fn parse(name: &str) -> Option<DataType> {
 }
 
 fn struct_fields(inner: &str) -> Option<Fields> {
-    let mut fields = Vec::new();
-    let (mut depth, mut start) = (0i32, 0);
-    let bytes = inner.as_bytes();
-    for i in 0..=bytes.len() {
-        match bytes.get(i) {
-            Some(b'<' | b'(') => depth += 1,
-            Some(b'>' | b')') => depth -= 1,
-            Some(b',') | None if depth == 0 => {
-                let (name, data_type) = inner[start..i].split_once(':')?;
-                fields.push(Field::new(name.trim(), parse(data_type)?, true));
-                start = i + 1;
+    let field = |text: &&str| {
+        let text = text.trim();
+        let end = text.find([':', ' '])?;
+        let data_type = text[end..].trim_start().trim_start_matches(':');
+        Some(Field::new(text[..end].trim_matches('`'), parse(data_type)?, true))
+    };
+    split(inner).iter().map(field).collect::<Option<Vec<_>>>().map(Fields::from)
+}
+
+/// What commas part, but for those within brackets.
+fn split(inner: &str) -> Vec<&str> {
+    let (mut parts, mut depth, mut start) = (Vec::new(), 0i32, 0);
+    for (at, c) in inner.char_indices() {
+        match c {
+            '<' | '(' => depth += 1,
+            '>' | ')' => depth -= 1,
+            ',' if depth == 0 => {
+                parts.push(&inner[start..at]);
+                start = at + 1;
             }
             _ => {}
         }
     }
-    Some(Fields::from(fields))
+    parts.push(&inner[start..]);
+    parts
+}
+
+/// A map's type.
+pub fn map(key: DataType, value: DataType) -> DataType {
+    let fields = Fields::from(vec![Field::new("key", key, false), Field::new("value", value, true)]);
+    DataType::Map(Arc::new(Field::new("entries", DataType::Struct(fields), false)), false)
 }
 
 /// The type that a table's column gets for a result of this type: one for each Spark type.
@@ -100,13 +123,21 @@ pub fn stored(data_type: &DataType) -> DataType {
         DataType::Date64 => DataType::Date32,
         DataType::UInt8 => DataType::Int16,
         DataType::UInt16 => DataType::Int32,
-        DataType::UInt32 | DataType::UInt64 => DataType::Int64,
+        DataType::UInt32 => DataType::Int64,
+        // What counts rows of a window or elements of a list; Spark does so with an INT.
+        DataType::UInt64 => DataType::Int32,
         DataType::Float16 => DataType::Float32,
         DataType::Dictionary(_, value) => stored(value),
         DataType::Null => DataType::Utf8,
         DataType::List(field) | DataType::LargeList(field) => {
             DataType::List(Arc::new(Field::new("element", stored(field.data_type()), true)))
         }
+        DataType::Map(entries, _) => match entries.data_type() {
+            DataType::Struct(fields) if fields.len() == 2 => {
+                map(stored(fields[0].data_type()), stored(fields[1].data_type()))
+            }
+            _ => data_type.clone(),
+        },
         DataType::Struct(fields) => {
             DataType::Struct(fields.iter().map(|f| Field::new(f.name(), stored(f.data_type()), true)).collect())
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, AsArray, BinaryArray};
-use datafusion::arrow::datatypes::{DataType, Field, FieldRef, Float64Type};
+use datafusion::arrow::datatypes::{DataType, Decimal128Type, Field, FieldRef, Float64Type};
 use datafusion::common::ScalarValue;
 use datafusion::error::{DataFusionError, Result};
 use datafusion::functions_aggregate::average::avg_udaf;
@@ -49,11 +49,15 @@ impl AggregateUDFImpl for Exact {
         if takes_double(args.expr_fields) && !args.is_distinct {
             return Ok(Box::new(ExactAccumulator { average: self.average, ..Default::default() }));
         }
+        if let Some(average) = self.of_decimals(args.expr_fields, args.is_distinct) {
+            return Ok(Box::new(average));
+        }
         self.inner.accumulator(args)
     }
 
     fn create_sliding_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn Accumulator>> {
-        if takes_double(args.expr_fields) && !args.is_distinct {
+        let is_own = self.of_decimals(args.expr_fields, args.is_distinct).is_some();
+        if is_own || (takes_double(args.expr_fields) && !args.is_distinct) {
             return self.accumulator(args);
         }
         self.inner.create_sliding_accumulator(args)
@@ -64,15 +68,89 @@ impl AggregateUDFImpl for Exact {
             let field = |name: &str, t| Arc::new(Field::new(format!("{}[{name}]", args.name), t, true));
             return Ok(vec![field("exact", DataType::Binary), field("count", DataType::Int64)]);
         }
+        if self.of_decimals(args.input_fields, args.is_distinct).is_some() {
+            let field = |name: &str, t| Arc::new(Field::new(format!("{}[{name}]", args.name), t, true));
+            return Ok(vec![field("sum", DataType::Decimal128(38, 0)), field("count", DataType::Int64)]);
+        }
         self.inner.state_fields(args)
     }
 
     fn groups_accumulator_supported(&self, args: AccumulatorArgs) -> bool {
-        !takes_double(args.expr_fields) && self.inner.groups_accumulator_supported(args)
+        let is_own = takes_double(args.expr_fields) || self.of_decimals(args.expr_fields, args.is_distinct).is_some();
+        !is_own && self.inner.groups_accumulator_supported(args)
     }
 
     fn create_groups_accumulator(&self, args: AccumulatorArgs) -> Result<Box<dyn GroupsAccumulator>> {
         self.inner.create_groups_accumulator(args)
+    }
+}
+
+impl Exact {
+    /// `avg` of decimals: DataFusion cuts off what Spark rounds.
+    fn of_decimals(&self, fields: &[FieldRef], is_distinct: bool) -> Option<DecimalAverage> {
+        let types = fields.first().filter(|_| self.average && !is_distinct)?;
+        let of = types.data_type();
+        let DataType::Decimal128(_, scale) = of else { return None };
+        let result = self.inner.return_type(std::slice::from_ref(of)).ok()?;
+        Some(DecimalAverage { scale: *scale, result, sum: Some(0), count: 0 })
+    }
+}
+
+/// A sum that is none once it has overflowed, and how many there were.
+#[derive(Debug)]
+struct DecimalAverage {
+    scale: i8,
+    result: DataType,
+    sum: Option<i128>,
+    count: i64,
+}
+
+impl Accumulator for DecimalAverage {
+    fn update_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        for value in values[0].as_primitive::<Decimal128Type>().iter().flatten() {
+            self.sum = self.sum.and_then(|sum| sum.checked_add(value));
+            self.count += 1;
+        }
+        Ok(())
+    }
+
+    fn retract_batch(&mut self, values: &[ArrayRef]) -> Result<()> {
+        for value in values[0].as_primitive::<Decimal128Type>().iter().flatten() {
+            self.sum = self.sum.and_then(|sum| sum.checked_sub(value));
+            self.count -= 1;
+        }
+        Ok(())
+    }
+
+    fn supports_retract_batch(&self) -> bool {
+        true
+    }
+
+    fn evaluate(&mut self) -> Result<ScalarValue> {
+        let DataType::Decimal128(precision, scale) = self.result else {
+            return Err(DataFusionError::Internal(format!("an average of decimals is no {}", self.result)));
+        };
+        let sum = self.sum.filter(|_| self.count > 0);
+        let value = sum.and_then(|sum| super::decimal::average(sum, self.count, scale - self.scale));
+        Ok(ScalarValue::Decimal128(value, precision, scale))
+    }
+
+    fn size(&self) -> usize {
+        size_of::<Self>()
+    }
+
+    fn state(&mut self) -> Result<Vec<ScalarValue>> {
+        Ok(vec![ScalarValue::Decimal128(self.sum, 38, 0), ScalarValue::Int64(Some(self.count))])
+    }
+
+    fn merge_batch(&mut self, states: &[ArrayRef]) -> Result<()> {
+        let sums = states[0].as_primitive::<Decimal128Type>();
+        let counts = states[1].as_primitive::<datafusion::arrow::datatypes::Int64Type>();
+        for (sum, count) in sums.iter().zip(counts.iter()) {
+            self.sum = self.sum.zip(sum).and_then(|(all, sum)| all.checked_add(sum));
+            self.count += count.unwrap_or(0);
+        }
+        Ok(())
     }
 }
 

@@ -12,7 +12,6 @@ use crate::sql::types::timestamp;
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
     vec![
-        from_integer("timestamp_seconds", 1_000_000),
         from_integer("timestamp_millis", 1_000),
         timestamp_micros(),
         unix_seconds(),

@@ -6,12 +6,20 @@ use datafusion::sql::sqlparser::ast::*;
 
 /// Spark's names, and DataFusion's for the same function.
 const RENAMED: &[(&str, &str)] = &[
+    ("any", "bool_or"),
     ("any_value", "first_value"),
+    ("array_remove", "array_remove_all"),
+    ("cardinality", "size"),
     ("curdate", "current_date"),
+    ("datepart", "date_part"),
     ("every", "bool_and"),
     ("first", "first_value"),
     ("last", "last_value"),
+    ("listagg", "string_agg"),
     ("some", "bool_or"),
+    ("std", "stddev"),
+    ("try_avg", "avg"),
+    ("variance", "var_samp"),
 ];
 
 /// Rewrites a call in place; breaks with a message when it cannot be.
@@ -21,7 +29,9 @@ pub(super) fn spark_call(call: &mut Function) -> ControlFlow<String> {
         call.name = ObjectName::from(vec![Ident::new(*renamed)]);
     }
     let done = match name.as_str() {
+        "count" => count_of_several(call),
         "count_if" => count_if(call),
+        "percentile" => percentile(call),
         "any_value" | "first" | "first_value" | "last" | "last_value" => ignore_nulls(call),
         _ => Ok(()),
     };
@@ -61,6 +71,50 @@ fn count_if(call: &mut Function) -> Result<(), String> {
     };
     list.args = vec![FunctionArg::Unnamed(counted)];
     call.name = ObjectName::from(vec![Ident::new("count")]);
+    Ok(())
+}
+
+/// `count(distinct a, b)` counts what is different, and null nowhere.
+fn count_of_several(call: &mut Function) -> Result<(), String> {
+    let FunctionArguments::List(list) = &mut call.args else { return Ok(()) };
+    if list.duplicate_treatment != Some(DuplicateTreatment::Distinct) || list.args.len() < 2 {
+        return Ok(());
+    }
+    let (mut fields, mut known) = (Vec::new(), None);
+    for (at, arg) in list.args.iter().enumerate() {
+        let FunctionArg::Unnamed(FunctionArgExpr::Expr(value)) = arg else { return Ok(()) };
+        let name = Expr::Value(Value::SingleQuotedString(format!("c{at}")).with_empty_span());
+        fields.extend([name, value.clone()]);
+        let is_known = Expr::IsNotNull(Box::new(Expr::Nested(Box::new(value.clone()))));
+        known = Some(match known {
+            None => is_known,
+            Some(others) => {
+                Expr::BinaryOp { left: Box::new(others), op: BinaryOperator::And, right: Box::new(is_known) }
+            }
+        });
+    }
+    let Some(condition) = known else { return Ok(()) };
+    let of_all = Expr::Case {
+        case_token: helpers::attached_token::AttachedToken::empty(),
+        end_token: helpers::attached_token::AttachedToken::empty(),
+        operand: None,
+        conditions: vec![CaseWhen { condition, result: super::function("named_struct", fields) }],
+        else_result: None,
+    };
+    list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(of_all))];
+    Ok(())
+}
+
+/// `percentile(x, 0.3)` is `percentile_cont(0.3) within group (order by x)`.
+fn percentile(call: &mut Function) -> Result<(), String> {
+    let FunctionArguments::List(list) = &mut call.args else { return Ok(()) };
+    let [FunctionArg::Unnamed(FunctionArgExpr::Expr(value)), _] = list.args.as_slice() else {
+        return Err("percentile() takes a number and one share between 0 and 1".into());
+    };
+    let options = OrderByOptions { asc: None, nulls_first: None };
+    call.within_group = vec![OrderByExpr { expr: value.clone(), options, with_fill: None }];
+    list.args.remove(0);
+    call.name = ObjectName::from(vec![Ident::new("percentile_cont")]);
     Ok(())
 }
 
