@@ -27,6 +27,7 @@ pub(super) struct ProjectFile {
     /// Config trees by kind of node.
     pub(super) models: Json,
     pub(super) seeds: Json,
+    pub(super) snapshots: Json,
     pub(super) data_tests: Json,
 }
 
@@ -63,6 +64,7 @@ impl ProjectFile {
             vars: vars(&json, &name),
             models: tree("models"),
             seeds: tree("seeds"),
+            snapshots: tree("snapshots"),
             data_tests: if json.get("data_tests").is_some() { tree("data_tests") } else { tree("tests") },
             name,
         })
@@ -70,7 +72,7 @@ impl ProjectFile {
 
     /// Renders the Jinja in the config trees.
     pub(super) fn render_configs(&mut self, engine: &Engine, faults: &mut Faults) {
-        for tree in [&mut self.models, &mut self.seeds, &mut self.data_tests] {
+        for tree in [&mut self.models, &mut self.seeds, &mut self.snapshots, &mut self.data_tests] {
             match engine.render_json(FILE, std::mem::take(tree), &[]) {
                 Ok(rendered) => *tree = rendered,
                 Err(error) => faults.push(error),
@@ -84,9 +86,6 @@ fn warn_of_hooks(json: &Json, faults: &mut Faults) {
         if json.get(key).is_some_and(|hooks| !texts_of(hooks).is_empty()) {
             faults.warn(FILE, None, format!("{key} is ignored: sluice runs for ever and has no such moment"));
         }
-    }
-    if json.get("snapshots").and_then(Json::as_object).is_some_and(|tree| !tree.is_empty()) {
-        faults.warn(FILE, None, "snapshots are not supported yet and are ignored");
     }
 }
 

@@ -1,5 +1,6 @@
 //! Loading: files in, a project (or all its faults) out.
 
+use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
@@ -7,13 +8,14 @@ use indexmap::IndexMap;
 
 use super::data_tests;
 use super::dbt_project::{self, ProjectFile, unused_folders};
+use super::describe::{Columns, Describer};
 use super::docs::Docs;
 use super::error::{Faults, ProjectErrors};
 use super::files::{Files, Folder};
-use super::jinja::blocks::blocks;
+use super::jinja::blocks::{blocks, line_at};
 use super::jinja::{Engine, EnvVars};
-use super::models::{Compiler, draft};
-use super::node::{DataTest, Model, NodeRef, SourceTable};
+use super::models::{Compiler, Draft, Written, draft};
+use super::node::{DataTest, Materialized, Model, NodeRef, Origin, SourceTable};
 use super::properties::Properties;
 use super::relation::{Catalog, Relation};
 use super::resolve::Names;
@@ -57,6 +59,15 @@ pub struct Project {
     pub settings: Settings,
 }
 
+/// What the loading of a project is given besides its files.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// Vars that win over those of `dbt_project.yml`.
+    pub vars: Config,
+    /// Who knows the columns of tables; without one, templates that ask for them (`dbt_utils.star`) are faults.
+    pub describer: Option<Describer>,
+}
+
 impl Project {
     /// Loads the project in a folder. `env` looks up environment variables.
     ///
@@ -66,7 +77,19 @@ impl Project {
         dir: &Path,
         env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Result<Self, ProjectErrors> {
-        let mut project = Self::load_files(&Folder::new(dir), env)?;
+        Self::load_with(dir, env, LoadOptions::default())
+    }
+
+    /// Loads the project in a folder, with options.
+    ///
+    /// # Errors
+    /// As [`Project::load`].
+    pub fn load_with(
+        dir: &Path,
+        env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+        options: LoadOptions,
+    ) -> Result<Self, ProjectErrors> {
+        let mut project = Self::load_files_with(&Folder::new(dir), env, options)?;
         project.root = dir.to_owned();
         Ok(project)
     }
@@ -79,8 +102,20 @@ impl Project {
         files: &dyn Files,
         env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Result<Self, ProjectErrors> {
+        Self::load_files_with(files, env, LoadOptions::default())
+    }
+
+    /// As [`Project::load_files`], with options.
+    ///
+    /// # Errors
+    /// As [`Project::load`].
+    pub fn load_files_with(
+        files: &dyn Files,
+        env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+        options: LoadOptions,
+    ) -> Result<Self, ProjectErrors> {
         let mut faults = Faults::default();
-        let loaded = on_deep_stack(|| load(files, Arc::new(env), &mut faults)).unwrap_or_else(|error| {
+        let loaded = on_deep_stack(|| load(files, Arc::new(env), options, &mut faults)).unwrap_or_else(|error| {
             faults.error(
                 dbt_project::FILE,
                 None,
@@ -130,16 +165,18 @@ fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Result<T>
 }
 
 /// Everything in order; `None` when there is too little to go on (the faults say why).
-fn load(files: &dyn Files, env: EnvVars, faults: &mut Faults) -> Option<Project> {
+fn load(files: &dyn Files, env: EnvVars, options: LoadOptions, faults: &mut Faults) -> Option<Project> {
     let project = ProjectFile::read(files, faults);
     let settings = Settings::read(files, &*env, faults);
     let mut project = project?;
+    project.vars.extend(options.vars);
     warn_of_packages(files, faults);
     let engine = Engine::new(&project.name, project.vars.clone(), env, &macro_files(files, &project, faults), faults);
     project.render_configs(&engine, faults);
     let properties = properties(files, &project, &engine, faults);
     let seeds = read_seeds(files, &project, &properties, faults);
     let mut compiler = read_models(files, &project, &engine, &properties, &seeds, faults);
+    compiler.columns = columns(&compiler, options.describer, &properties, &seeds);
     compiler.compile(faults);
     warn_of_entries(&compiler, &properties, faults);
     warn_of_folders(&compiler, &seeds, faults);
@@ -271,21 +308,25 @@ fn read_models<'a>(
     let mut names = Names { project: project.name.clone(), ..Names::default() };
     names.seeds = seeds.iter().map(|seed| seed.name.clone()).collect();
     names.sources = properties.sources.iter().map(|table| (table.source.clone(), table.name.clone())).collect();
-    names.snapshots = snapshots(files, project, faults);
     for (_, path) in listed(files, &project.model_paths, ".py", faults) {
         faults.error(&path, None, "python models are not supported", "write the model in SQL, or leave the file out");
     }
     let mut drafts = IndexMap::new();
     let mut paths: IndexMap<String, String> = seeds.iter().map(|seed| (seed.name.clone(), seed.path.clone())).collect();
-    for (folder, path) in listed(files, &project.model_paths, ".sql", faults) {
-        let fqn = fqn(folder, &path);
-        let name = fqn.last().cloned().unwrap_or_default();
+    let mut all = written_models(files, project, faults);
+    all.extend(written_snapshots(files, project, properties, faults));
+    for written in all {
+        let (name, path) = (written.fqn.last().cloned().unwrap_or_default(), written.path.clone());
+        let (kind, entries) = match written.is_snapshot {
+            true => ("snapshot", &properties.snapshots),
+            false => ("model", &properties.models),
+        };
         if let Some(other) = paths.get(&name) {
-            let what = format!("model \"{name}\" has the name of {other}");
-            faults.error(&path, None, what, "names are unique in a project; rename one of the files");
+            let what = format!("{kind} \"{name}\" has the name of {other}");
+            faults.error(&path, written.line, what, "names are unique in a project; rename one of the two");
             continue;
         }
-        let draft = draft(files, project, engine, (&path, fqn), properties.models.get(&name), faults);
+        let draft = draft(project, engine, written, entries.get(&name), faults);
         if draft.as_ref().is_some_and(|draft| draft.disabled()) {
             names.disabled.insert(name);
             continue;
@@ -296,7 +337,8 @@ fn read_models<'a>(
             drafts.insert(name, draft);
         }
     }
-    let mut compiler = Compiler { project, engine, names, catalog: Arc::default(), drafts, bodies: IndexMap::new() };
+    let (catalog_of_none, columns, bodies) = (Arc::default(), Columns::default(), IndexMap::new());
+    let mut compiler = Compiler { project, engine, names, catalog: catalog_of_none, columns, drafts, bodies };
     compiler.catalog = Arc::new(catalog(&compiler, properties, seeds, faults));
     compiler
 }
@@ -340,21 +382,55 @@ fn catalog(compiler: &Compiler<'_>, properties: &Properties, seeds: &[Seed], fau
     catalog
 }
 
-/// The names of snapshot blocks, with a warning for each.
-fn snapshots(files: &dyn Files, project: &ProjectFile, faults: &mut Faults) -> std::collections::BTreeSet<String> {
-    let mut names = std::collections::BTreeSet::new();
-    for (_, path) in listed(files, &project.snapshot_paths, ".sql", faults) {
+/// Who knows the columns of the tables of all nodes.
+fn columns(compiler: &Compiler<'_>, describer: Option<Describer>, properties: &Properties, seeds: &[Seed]) -> Columns {
+    let relations = compiler.catalog.nodes.values().chain(compiler.catalog.sources.values());
+    let schemas: BTreeSet<String> = relations.map(|relation| relation.schema.clone()).collect();
+    Columns::new(describer, schemas.into_iter().collect(), &properties.sources, seeds)
+}
+
+fn written_models(files: &dyn Files, project: &ProjectFile, faults: &mut Faults) -> Vec<Written> {
+    let mut all = Vec::new();
+    for (folder, path) in listed(files, &project.model_paths, ".sql", faults) {
+        let Some(raw_sql) = text_of(files, &path, faults) else { continue };
+        all.push(Written { fqn: fqn(folder, &path), path, raw_sql, line: None, is_snapshot: false });
+    }
+    all
+}
+
+/// The snapshots of blocks in SQL files, and those that property files define.
+fn written_snapshots(
+    files: &dyn Files,
+    project: &ProjectFile,
+    properties: &Properties,
+    faults: &mut Faults,
+) -> Vec<Written> {
+    let mut all = Vec::new();
+    for (folder, path) in listed(files, &project.snapshot_paths, ".sql", faults) {
         let Some(text) = text_of(files, &path, faults) else { continue };
-        for block in blocks(&text, &["snapshot"]).unwrap_or_default() {
-            faults.warn(
-                &path,
-                Some(block.line),
-                format!("snapshot \"{}\" is not supported yet and is ignored", block.name),
-            );
-            names.insert(block.name);
+        let found = match blocks(&text, &["snapshot"]) {
+            Ok(found) => found,
+            Err((_, name, line)) => {
+                let what = format!("snapshot \"{name}\" is not closed");
+                faults.error(&path, Some(line), what, "end it with {% endsnapshot %}");
+                continue;
+            }
+        };
+        for block in found {
+            let mut fqn = fqn(folder, &path);
+            fqn.push(block.name);
+            let lines = "\n".repeat(line_at(&text, block.open.range.end) - 1);
+            let raw_sql = lines + &text[block.open.range.end..block.close.range.start];
+            all.push(Written { path: path.clone(), fqn, raw_sql, line: Some(block.line), is_snapshot: true });
         }
     }
-    names
+    for (name, entry) in &properties.snapshots {
+        let Some(relation) = &entry.relation else { continue };
+        let Origin { file, line } = entry.origin.clone();
+        let raw_sql = "\n".repeat(line.unwrap_or(1) - 1) + &format!("select * from {{{{ {relation} }}}}");
+        all.push(Written { path: file, fqn: vec![name.clone()], raw_sql, line, is_snapshot: true });
+    }
+    all
 }
 
 /// Entries of property files without a node.
@@ -370,6 +446,11 @@ fn warn_of_entries(compiler: &Compiler<'_>, properties: &Properties, faults: &mu
         let text = format!("model \"{name}\" is described here, and there is no file {name}.sql; {way_out}");
         faults.warn(&entry.origin.file, entry.origin.line, text);
     }
+    for (name, entry) in properties.snapshots.iter().filter(|(name, _)| !is_known(name)) {
+        let text =
+            format!("snapshot \"{name}\" is described here, and there is no such block, and no relation: either");
+        faults.warn(&entry.origin.file, entry.origin.line, text);
+    }
     for (name, entry) in properties.seeds.iter().filter(|(name, _)| !names.seeds.contains(*name)) {
         let text = format!("seed \"{name}\" is described here, and there is no file {name}.csv");
         faults.warn(&entry.origin.file, entry.origin.line, text);
@@ -379,9 +460,16 @@ fn warn_of_entries(compiler: &Compiler<'_>, properties: &Properties, faults: &mu
 /// Folders that `dbt_project.yml` configures and that hold nothing.
 fn warn_of_folders(compiler: &Compiler<'_>, seeds: &[Seed], faults: &mut Faults) {
     let project = compiler.project;
-    let models: Vec<Vec<String>> = compiler.drafts.values().map(|draft| draft.fqn.clone()).collect();
+    let is_snapshot = |draft: &&Draft| draft.materialized == Materialized::Snapshot;
+    let (snapshots, models): (Vec<&Draft>, Vec<&Draft>) = compiler.drafts.values().partition(is_snapshot);
+    let fqns = |drafts: Vec<&Draft>| drafts.into_iter().map(|draft| draft.fqn.clone()).collect::<Vec<_>>();
     let seeds: Vec<Vec<String>> = seeds.iter().map(|seed| seed.fqn.clone()).collect();
-    for (kind, tree, fqns) in [("models", &project.models, models), ("seeds", &project.seeds, seeds)] {
+    let kinds = [
+        ("models", &project.models, fqns(models)),
+        ("snapshots", &project.snapshots, fqns(snapshots)),
+        ("seeds", &project.seeds, seeds),
+    ];
+    for (kind, tree, fqns) in kinds {
         for folder in unused_folders(tree, &project.name, &fqns) {
             faults.warn(
                 dbt_project::FILE,

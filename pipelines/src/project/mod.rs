@@ -3,6 +3,7 @@
 mod csv;
 mod data_tests;
 mod dbt_project;
+mod describe;
 mod docs;
 mod ephemeral;
 mod error;
@@ -20,15 +21,17 @@ mod resolve;
 mod seeds;
 mod select;
 mod settings;
+mod snapshots;
 mod sources;
 mod unit_tests;
 mod units;
 mod values;
 mod yaml;
 
+pub use describe::{ColumnType, Describe, Described, Describer};
 pub use error::{ProjectError, ProjectErrors};
 pub use files::{Embedded, Files, Folder};
-pub use load::Project;
+pub use load::{LoadOptions, Project};
 pub use nearest::nearest;
 pub use node::{
     Column, DataTest, Materialized, Model, NodeRef, Origin, PartitionBy, Severity, SourceColumn, SourceTable,

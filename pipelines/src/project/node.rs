@@ -55,10 +55,12 @@ pub enum Materialized {
     MaterializedView,
     /// No table: its SQL is a CTE of the models that read it.
     Ephemeral,
+    /// A table of versions, each with the times from when to when it was valid.
+    Snapshot,
 }
 
 impl Materialized {
-    /// All of them, in the words of dbt.
+    /// Those that a model can have, in the words of dbt.
     pub const NAMES: [(&'static str, Materialized); 5] = [
         ("table", Materialized::Table),
         ("view", Materialized::View),
@@ -75,7 +77,7 @@ impl Materialized {
 
 impl fmt::Display for Materialized {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Self::NAMES.iter().find(|(_, m)| m == self).map_or("table", |(name, _)| name))
+        f.write_str(Self::NAMES.iter().find(|(_, m)| m == self).map_or("snapshot", |(name, _)| name))
     }
 }
 
@@ -94,7 +96,7 @@ pub struct Column {
     pub origin: Origin,
 }
 
-/// A model: one `select` that makes one table.
+/// A model or snapshot: one `select` that makes one table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     /// The name by which others `ref` it; unique in the project.

@@ -9,7 +9,8 @@ use super::docs::Docs;
 use super::error::Faults;
 use super::jinja::Engine;
 use super::lines::{line_of, line_of_name, line_of_path};
-use super::node::{Column, Origin, SourceTable};
+use super::models::Draft;
+use super::node::{Column, Materialized, Origin, SourceTable};
 use super::sources;
 use super::values::{Config, text_of};
 use super::yaml;
@@ -24,6 +25,8 @@ pub(super) struct NodeEntry {
     pub(super) config: Config,
     pub(super) columns: Vec<Column>,
     pub(super) constraints: Vec<Json>,
+    /// For a snapshot that has no file of its own: what it reads, as `ref('x')`.
+    pub(super) relation: Option<String>,
     pub(super) origin: Origin,
 }
 
@@ -54,6 +57,7 @@ pub(super) struct UnitEntry {
 #[derive(Debug, Default)]
 pub(super) struct Properties {
     pub(super) models: IndexMap<String, NodeEntry>,
+    pub(super) snapshots: IndexMap<String, NodeEntry>,
     pub(super) seeds: IndexMap<String, NodeEntry>,
     pub(super) sources: Vec<SourceTable>,
     pub(super) tests: Vec<TestEntry>,
@@ -83,7 +87,8 @@ impl Properties {
             }
         };
         let mut reader = Reader { file, text, docs, faults };
-        for (key, into) in [("models", &mut self.models), ("seeds", &mut self.seeds)] {
+        let kinds = [("models", &mut self.models), ("snapshots", &mut self.snapshots), ("seeds", &mut self.seeds)];
+        for (key, into) in kinds {
             let start = line_of_path(text, &[key]).unwrap_or(1);
             for node in reader.list(&json, key, Some(start)) {
                 reader.node(node, start, into, &mut self.tests);
@@ -98,10 +103,12 @@ impl Properties {
             let line = body.get("name").and_then(text_of).and_then(|name| line_of_name(text, start, &name));
             self.unit_tests.push(UnitEntry { body: body.clone(), origin: reader.origin(line) });
         }
-        if !reader.list(&json, "snapshots", None).is_empty() {
-            let line = line_of_path(text, &["snapshots"]);
-            reader.faults.warn(file, line, "snapshots are not supported yet and are ignored");
-        }
+    }
+
+    /// What is said about a model or snapshot.
+    pub(super) fn entry_of(&self, draft: &Draft) -> Option<&NodeEntry> {
+        let entries = if draft.materialized == Materialized::Snapshot { &self.snapshots } else { &self.models };
+        entries.get(&draft.name)
     }
 }
 
@@ -163,7 +170,7 @@ impl Reader<'_> {
     }
 
     fn node(&mut self, entry: &Json, start: usize, into: &mut IndexMap<String, NodeEntry>, tests: &mut Vec<TestEntry>) {
-        let Some((name, line)) = self.name(entry, "model or seed", start) else { return };
+        let Some((name, line)) = self.name(entry, "model, snapshot or seed", start) else { return };
         if entry.get("versions").is_some_and(|versions| !versions.is_null()) {
             let what = format!("model \"{name}\" has versions, which are not supported");
             self.faults.error(self.file, line, what, "remove versions:, and keep one model file");
@@ -181,10 +188,11 @@ impl Reader<'_> {
         }
         let constraints = self.list(entry, "constraints", line).to_vec();
         let description = self.description(entry, line);
+        let relation = entry.get("relation").and_then(text_of);
         let origin = self.origin(line);
         match into.entry(name) {
             Entry::Vacant(free) => {
-                free.insert(NodeEntry { description, config, columns, constraints, origin });
+                free.insert(NodeEntry { description, config, columns, constraints, relation, origin });
             }
             Entry::Occupied(there) => {
                 let other = &there.get().origin;

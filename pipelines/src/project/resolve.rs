@@ -12,11 +12,11 @@ use super::node::NodeRef;
 #[derive(Debug, Default)]
 pub(super) struct Names {
     pub(super) project: String,
+    /// Models and snapshots.
     pub(super) models: BTreeSet<String>,
     pub(super) seeds: BTreeSet<String>,
     /// Models that `enabled: false` takes out.
     pub(super) disabled: BTreeSet<String>,
-    pub(super) snapshots: BTreeSet<String>,
     pub(super) sources: BTreeSet<(String, String)>,
 }
 
@@ -85,10 +85,6 @@ impl Names {
         }
         if self.disabled.contains(name) {
             return Err((format!("\"{name}\", which is disabled"), "remove its enabled: false, or the ref".to_owned()));
-        }
-        if self.snapshots.contains(name) {
-            let way_out = "write it as a model: one row per key and period, with lead() over the changes";
-            return Err((format!("snapshot \"{name}\", and snapshots are not supported yet"), way_out.to_owned()));
         }
         let known = self.models.iter().chain(&self.seeds).map(String::as_str);
         let way_out = did_you_mean(name, known, format!("add {name}.sql below model-paths, or correct the name"));

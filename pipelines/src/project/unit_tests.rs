@@ -7,7 +7,7 @@ use super::files::Files;
 use super::jinja::session::Overrides;
 use super::models::{Compiler, has};
 use super::nearest::did_you_mean;
-use super::node::{NodeRef, Origin};
+use super::node::{Materialized, NodeRef, Origin};
 use super::properties::UnitEntry;
 use super::resolve::Reading;
 use super::seeds;
@@ -87,7 +87,7 @@ pub(super) fn read(
     }
     let mut place = Place { name, origin: &entry.origin, files, test_paths: &compiler.project.test_paths, faults };
     let model = text("model").unwrap_or_default();
-    let Some(draft) = compiler.drafts.get(&model) else {
+    let Some(draft) = compiler.drafts.get(&model).filter(|draft| draft.materialized != Materialized::Snapshot) else {
         let known = compiler.drafts.keys().map(String::as_str);
         place.fault(&format!("tests \"{model}\", which is no model"), &did_you_mean(&model, known, "correct model:"));
         return None;
@@ -100,7 +100,7 @@ pub(super) fn read(
     let expect = place.rows(&expect, "expect")?;
     let mut overrides = overrides(&entry.body);
     overrides.tables.extend(given.iter().map(|given| given.node.to_string()));
-    let session = draft.session(&compiler.project.name, &compiler.catalog, overrides.clone());
+    let session = draft.session(&compiler.project.name, (&compiler.catalog, &compiler.columns), overrides.clone());
     let rendered = compiler.engine.render(&draft.path, &draft.raw_sql, session);
     let rendered = rendered.map_err(|error| place.faults.push(error)).ok()?;
     let what = format!("unit test \"{}\"", place.name);

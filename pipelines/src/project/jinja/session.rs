@@ -9,6 +9,7 @@ use minijinja::{Error, ErrorKind, State};
 use serde_json::Value as Json;
 
 use super::super::dbt_project::merge;
+use super::super::describe::Columns;
 use super::super::relation::{Catalog, Relation};
 use super::super::values::{Config, json_to_jinja};
 
@@ -25,6 +26,8 @@ pub(crate) struct Session {
     pub(crate) execute: bool,
     /// The tables behind `ref` and `source`.
     pub(crate) catalog: Arc<Catalog>,
+    /// The columns of tables, for templates that ask for them.
+    pub(crate) columns: Columns,
     /// The table of the model that is rendered.
     pub(crate) this: Option<Relation>,
     /// The package and the name of the model that is rendered.
