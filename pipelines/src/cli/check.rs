@@ -26,7 +26,7 @@ pub struct CheckArgs {
 }
 
 pub async fn check(args: CheckArgs) -> Outcome {
-    let pipeline = opened::open(&args.project.project).await?;
+    let pipeline = opened::open(&args.project).await?;
     without_effect::warn(&pipeline.project);
     pasts_lost(&pipeline).iter().for_each(|w| output::warning(w));
     let mut faults: Vec<Error> = Vec::new();

@@ -25,7 +25,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use sluice_engine::{Error, ErrorKind};
 
-use crate::project::ProjectErrors;
+use crate::project::{ProjectErrors, parse_vars};
 
 /// The work failed.
 const FAILED: u8 = 1;
@@ -58,7 +58,13 @@ struct ProjectDir {
     /// The project's folder: a dbt project and sluice.yml.
     #[arg(long, value_name = "DIR", default_value = ".")]
     project: PathBuf,
+    /// Vars that win over those of dbt_project.yml: YAML, as "{from: 2024-01-01, limit: 10}".
+    #[arg(long, value_name = "YAML", value_parser = parse_vars)]
+    vars: Option<Vars>,
 }
+
+/// The vars of the command line, by name.
+type Vars = crate::project::Config;
 
 #[derive(Debug, Subcommand)]
 enum Verb {

@@ -18,7 +18,7 @@ pub struct PlanArgs {
 }
 
 pub async fn plan(args: PlanArgs) -> Outcome {
-    let pipeline = opened::open(&args.project.project).await?;
+    let pipeline = opened::open(&args.project).await?;
     if args.json {
         let models: Vec<_> = pipeline.models.values().map(as_json).collect();
         let streams: Vec<_> =

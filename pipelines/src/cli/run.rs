@@ -32,14 +32,14 @@ pub struct BuildArgs {
 }
 
 pub async fn run(args: RunArgs) -> Outcome {
-    let pipeline = opened::open(&args.project.project).await?;
+    let pipeline = opened::open(&args.project).await?;
     without_effect::warn(&pipeline.project);
     let options = RunOptions { until_idle: args.until_idle, ..RunOptions::default() };
     run_here(pipeline, options, AdminPort::of_run(args.until_idle)).await
 }
 
 pub async fn build(args: BuildArgs) -> Outcome {
-    let pipeline = opened::open(&args.project.project).await?;
+    let pipeline = opened::open(&args.project).await?;
     without_effect::warn(&pipeline.project);
     let options = RunOptions { until_idle: true, ..RunOptions::default() };
     run_here(pipeline.clone(), options, AdminPort::of_run(true)).await?;

@@ -20,7 +20,7 @@ pub struct TestArgs {
 }
 
 pub async fn test(args: TestArgs) -> Outcome {
-    let pipeline = opened::open(&args.project.project).await?;
+    let pipeline = opened::open(&args.project).await?;
     run_tests(&pipeline, args.select.as_deref()).await
 }
 

@@ -11,10 +11,15 @@ mod files;
 mod graph;
 mod jinja;
 mod lines;
+mod listing;
 mod load;
 mod models;
+mod naming;
 mod nearest;
 mod node;
+mod nodes;
+mod notices;
+mod packages;
 mod properties;
 mod relation;
 mod resolve;
@@ -45,7 +50,7 @@ pub use settings::{
 };
 pub use unit_tests::{Given, Rows, UnitTest};
 pub use units::{parse_duration, parse_size};
-pub use values::Config;
+pub use values::{Config, parse_vars};
 
 #[cfg(test)]
 mod tests;

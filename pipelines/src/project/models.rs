@@ -6,15 +6,17 @@ use std::sync::Arc;
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use super::dbt_project::{ProjectFile, folder_config, merge};
+use super::dbt_project::{FolderConfigs, Kind, ProjectFile, merge};
 use super::describe::Columns;
 use super::ephemeral;
 use super::error::Faults;
 use super::graph;
 use super::jinja::session::{Overrides, Recorded, Session};
 use super::jinja::{DEFAULT_SCHEMA, Engine};
+use super::naming;
 use super::nearest::did_you_mean;
 use super::node::{Materialized, Model, NodeRef};
+use super::packages::Packages;
 use super::properties::{NodeEntry, Properties};
 use super::relation::{Catalog, Relation};
 use super::resolve::{Names, Reading};
@@ -25,11 +27,14 @@ use super::values::{Config, bool_of, text_of, texts_of};
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) name: String,
+    pub(super) package: String,
     pub(super) path: String,
     pub(super) fqn: Vec<String>,
     pub(super) raw_sql: String,
     pub(super) config: Config,
     pub(super) materialized: Materialized,
+    schema: String,
+    alias: String,
     /// What makes it a snapshot.
     snapshot: Option<Snapshot>,
     recorded: Recorded,
@@ -49,26 +54,19 @@ pub(super) struct Written {
 
 impl Draft {
     pub(super) fn relation(&self) -> Relation {
-        let text = |key: &str| self.config.get(key).and_then(text_of);
-        let target = if self.materialized == Materialized::Snapshot { text("target_schema") } else { None };
-        let schema = target.or_else(|| text("schema")).unwrap_or_else(|| DEFAULT_SCHEMA.to_owned());
-        let alias = text("alias").unwrap_or_else(|| self.name.clone());
         let ephemeral = (self.materialized == Materialized::Ephemeral).then(|| self.name.clone());
-        Relation { ephemeral, ..Relation::table(&schema, &alias) }
+        Relation { ephemeral, ..Relation::table(&self.schema, &self.alias) }
     }
 
     /// What the model's templates know; `overrides` are those of a unit test.
-    pub(super) fn session(
-        &self,
-        project: &str,
-        (catalog, columns): (&Arc<Catalog>, &Columns),
-        overrides: Overrides,
-    ) -> Session {
+    pub(super) fn session(&self, (catalog, columns): (&Arc<Catalog>, &Columns), overrides: Overrides) -> Session {
         let relation = self.relation();
+        let node = (self.package.as_str(), self.kind());
         Session {
             execute: true,
             catalog: catalog.clone(),
-            model: model_variable((project, self.kind()), (&self.name, &self.path, &self.fqn), Some(&relation)),
+            package: self.package.clone(),
+            model: model_variable(node, (&self.name, &self.path, &self.fqn), (&self.schema, &self.alias), &self.config),
             columns: columns.clone(),
             this: Some(relation.as_table()),
             config: self.config.clone(),
@@ -78,28 +76,31 @@ impl Draft {
     }
 }
 
-/// dbt's `model` variable; `kind` is `model` or `snapshot`.
-fn model_variable(
-    (project, kind): (&str, &str),
+/// dbt's `model` variable, and `node` of the macros that name schemas; `kind` is `model`, `snapshot` or `seed`.
+pub(super) fn model_variable(
+    (package, kind): (&str, &str),
     (name, path, fqn): (&str, &str, &[String]),
-    relation: Option<&Relation>,
+    (schema, alias): (&str, &str),
+    config: &Config,
 ) -> Config {
     let mut model = Config::new();
     model.insert("name".into(), name.into());
     model.insert("resource_type".into(), kind.into());
-    model.insert("unique_id".into(), format!("{kind}.{project}.{name}").into());
+    model.insert("unique_id".into(), format!("{kind}.{package}.{name}").into());
     model.insert("original_file_path".into(), path.into());
-    model.insert("package_name".into(), project.into());
-    model.insert("fqn".into(), std::iter::once(project.to_owned()).chain(fqn.iter().cloned()).collect());
-    // In the first pass the configs that say otherwise are not known yet.
-    model.insert("schema".into(), relation.map_or(DEFAULT_SCHEMA, |relation| &relation.schema).into());
-    model.insert("alias".into(), relation.map_or(name, |relation| &relation.identifier).into());
+    model.insert("path".into(), path.split_once('/').map_or(path, |(_, below)| below).into());
+    model.insert("package_name".into(), package.into());
+    model.insert("fqn".into(), std::iter::once(package.to_owned()).chain(fqn.iter().cloned()).collect());
+    model.insert("schema".into(), schema.into());
+    model.insert("alias".into(), alias.into());
+    model.insert("tags".into(), config.get("tags").map(texts_of).unwrap_or_default().into());
+    model.insert("config".into(), Json::Object(config.clone()));
     model
 }
 
 /// Renders a model or snapshot for the first time; `None` when it is faulty (the fault is noted).
 pub(super) fn draft(
-    project: &ProjectFile,
+    (root, own): (&ProjectFile, &ProjectFile),
     engine: &Engine,
     written: Written,
     entry: Option<&NodeEntry>,
@@ -107,19 +108,24 @@ pub(super) fn draft(
 ) -> Option<Draft> {
     let Written { path, fqn, raw_sql, line, is_snapshot } = written;
     let name = fqn.last().cloned().unwrap_or_default();
-    let (kind, tree) = if is_snapshot { ("snapshot", &project.snapshots) } else { ("model", &project.models) };
-    let mut config = folder_config(tree, &project.name, &fqn);
+    let (kind, tree) = if is_snapshot { ("snapshot", Kind::Snapshots) } else { ("model", Kind::Models) };
+    let FolderConfigs { usual: mut config, last } = FolderConfigs::of(root, own, tree, &fqn);
     if let Some(entry) = entry {
         merge(&mut config, entry.config.clone());
     }
+    let node = (own.name.as_str(), kind);
+    // The configs that say otherwise are not known yet.
+    let table = (DEFAULT_SCHEMA, name.as_str());
     let session = Session {
+        package: own.name.clone(),
         this: Some(Relation::table(DEFAULT_SCHEMA, &name)),
-        model: model_variable((&project.name, kind), (&name, &path, &fqn), None),
+        model: model_variable(node, (&name, &path, &fqn), table, &config),
         config: config.clone(),
         ..Session::default()
     };
     let mut recorded = engine.render(&path, &raw_sql, session).map_err(|error| faults.push(error)).ok()?.recorded;
     merge(&mut config, std::mem::take(&mut recorded.config));
+    merge(&mut config, last);
     for text in std::mem::take(&mut recorded.warnings) {
         faults.warn(&path, None, text);
     }
@@ -130,7 +136,11 @@ pub(super) fn draft(
     } else if !is_disabled(&config) {
         snapshot = snapshots::read(&name, (&path, line), &config, faults);
     }
-    Some(Draft { name, path, fqn, raw_sql, config, materialized, snapshot, recorded })
+    let target = if is_snapshot { config.get("target_schema").and_then(text_of) } else { None };
+    let variable = model_variable(node, (&name, &path, &fqn), table, &config);
+    let (schema, alias) = naming::names(engine, (&path, &name), (variable, &config), faults);
+    let (package, schema) = (own.name.clone(), target.unwrap_or(schema));
+    Some(Draft { name, package, path, fqn, raw_sql, config, materialized, schema, alias, snapshot, recorded })
 }
 
 fn warn_of_config(path: &str, config: &Config, faults: &mut Faults) {
@@ -169,7 +179,7 @@ fn is_disabled(config: &Config) -> bool {
 
 /// Everything that rendering needs once all names are known.
 pub(super) struct Compiler<'a> {
-    pub(super) project: &'a ProjectFile,
+    pub(super) packages: &'a Packages,
     pub(super) engine: &'a Engine,
     pub(super) names: Names,
     pub(super) catalog: Arc<Catalog>,
@@ -213,12 +223,12 @@ impl Compiler<'_> {
     fn reads(&self, draft: &Draft, recorded: &Recorded, faults: &mut Faults) -> Vec<NodeRef> {
         let what = format!("{} \"{}\"", draft.kind(), draft.name);
         let place = Reading { file: &draft.path, text: &draft.raw_sql, line: None, what: &what };
-        self.names.resolve(recorded, place, faults)
+        self.names.resolve(&draft.package, recorded, place, faults)
     }
 
     /// The SQL of a model; nothing when it is faulty. What it reads besides the known nodes is added to them.
     fn render(&self, draft: &Draft, depends_on: &mut Vec<NodeRef>, faults: &mut Faults) -> String {
-        let session = draft.session(&self.project.name, (&self.catalog, &self.columns), Overrides::default());
+        let session = draft.session((&self.catalog, &self.columns), Overrides::default());
         let rendered = match self.engine.render(&draft.path, &draft.raw_sql, session) {
             Ok(rendered) => rendered,
             Err(error) => {
@@ -288,6 +298,7 @@ impl Compiler<'_> {
             let relation = draft.relation();
             let model = Model {
                 name: name.clone(),
+                package: draft.package.clone(),
                 path: draft.path.clone(),
                 fqn: draft.fqn.clone(),
                 raw_sql: draft.raw_sql.clone(),
@@ -316,10 +327,10 @@ impl Compiler<'_> {
         }
     }
 
-    /// A session of a test: no model of its own.
-    pub(super) fn test_session(&self, config: Config) -> Session {
-        let (catalog, columns) = (self.catalog.clone(), self.columns.clone());
-        Session { execute: true, catalog, columns, config, ..Session::default() }
+    /// A session of a test of a package: no model of its own.
+    pub(super) fn test_session(&self, package: &str, config: Config) -> Session {
+        let (catalog, columns, package) = (self.catalog.clone(), self.columns.clone(), package.to_owned());
+        Session { execute: true, catalog, columns, package, config, ..Session::default() }
     }
 }
 

@@ -101,6 +101,8 @@ pub struct Column {
 pub struct Model {
     /// The name by which others `ref` it; unique in the project.
     pub name: String,
+    /// The package in which it is: the project itself, or one of its packages.
+    pub package: String,
     /// Its file, relative to the project's folder.
     pub path: String,
     /// Its folders below the model path, and its name.
@@ -207,6 +209,10 @@ pub struct StreamMeta {
 pub struct SourceTable {
     /// The source's name.
     pub source: String,
+    /// The package in which it is declared.
+    pub package: String,
+    /// The source's description; empty when there is none.
+    pub source_description: String,
     /// The table's name in the source.
     pub name: String,
     /// The layer, and the folder of the lake, in which it is.
@@ -242,6 +248,8 @@ pub enum Severity {
 pub struct DataTest {
     /// The name, as dbt makes it.
     pub name: String,
+    /// The package in which it is written.
+    pub package: String,
     /// The generic test (`not_null`, `dbt_utils.accepted_range`, ...), or `singular` for a file of its own.
     pub kind: String,
     /// What is tested; none for a singular test.

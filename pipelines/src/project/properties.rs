@@ -25,6 +25,7 @@ pub(super) struct NodeEntry {
     pub(super) config: Config,
     pub(super) columns: Vec<Column>,
     pub(super) constraints: Vec<Json>,
+    pub(super) package: String,
     /// For a snapshot that has no file of its own: what it reads, as `ref('x')`.
     pub(super) relation: Option<String>,
     pub(super) origin: Origin,
@@ -40,6 +41,7 @@ pub(super) enum Tested {
 /// A generic test as it is written.
 #[derive(Debug, Clone)]
 pub(super) struct TestEntry {
+    pub(super) package: String,
     pub(super) tested: Tested,
     pub(super) column: Option<String>,
     pub(super) body: Json,
@@ -49,6 +51,7 @@ pub(super) struct TestEntry {
 /// A unit test as it is written.
 #[derive(Debug, Clone)]
 pub(super) struct UnitEntry {
+    pub(super) package: String,
     pub(super) body: Json,
     pub(super) origin: Origin,
 }
@@ -66,6 +69,7 @@ pub(super) struct Properties {
 
 /// A property file that is being read.
 pub(super) struct Reader<'a> {
+    pub(super) package: &'a str,
     pub(super) file: &'a str,
     pub(super) text: &'a str,
     pub(super) docs: &'a Docs,
@@ -73,20 +77,27 @@ pub(super) struct Reader<'a> {
 }
 
 impl Properties {
-    /// Adds what a file says.
-    pub(super) fn add(&mut self, file: &str, text: &str, engine: &Engine, docs: &Docs, faults: &mut Faults) {
+    /// Adds what a file of a package says.
+    pub(super) fn add(
+        &mut self,
+        (package, file): (&str, &str),
+        text: &str,
+        engine: &Engine,
+        docs: &Docs,
+        faults: &mut Faults,
+    ) {
         let json = match yaml::parse(file, text) {
             Ok(json) => json,
             Err(error) => return faults.push(error),
         };
-        let json = match engine.render_json(file, json, &NOT_RENDERED) {
+        let json = match engine.render_json((package, file), json, &NOT_RENDERED) {
             Ok(json) => json,
             Err(mut error) => {
                 error.line = error.line.or_else(|| line_of(text, 1, error.what.split('"').nth(1)?));
                 return faults.push(error);
             }
         };
-        let mut reader = Reader { file, text, docs, faults };
+        let mut reader = Reader { package, file, text, docs, faults };
         let kinds = [("models", &mut self.models), ("snapshots", &mut self.snapshots), ("seeds", &mut self.seeds)];
         for (key, into) in kinds {
             let start = line_of_path(text, &[key]).unwrap_or(1);
@@ -101,7 +112,11 @@ impl Properties {
         let start = line_of_path(text, &["unit_tests"]).unwrap_or(1);
         for body in reader.list(&json, "unit_tests", Some(start)) {
             let line = body.get("name").and_then(text_of).and_then(|name| line_of_name(text, start, &name));
-            self.unit_tests.push(UnitEntry { body: body.clone(), origin: reader.origin(line) });
+            self.unit_tests.push(UnitEntry {
+                package: package.to_owned(),
+                body: body.clone(),
+                origin: reader.origin(line),
+            });
         }
     }
 
@@ -164,7 +179,8 @@ impl Reader<'_> {
         for key in ["tests", "data_tests"] {
             for body in self.list(entry, key, line) {
                 let (tested, column) = (tested.clone(), column.map(str::to_owned));
-                tests.push(TestEntry { tested, column, body: body.clone(), origin: self.origin(line) });
+                let (package, origin) = (self.package.to_owned(), self.origin(line));
+                tests.push(TestEntry { package, tested, column, body: body.clone(), origin });
             }
         }
     }
@@ -192,7 +208,8 @@ impl Reader<'_> {
         let origin = self.origin(line);
         match into.entry(name) {
             Entry::Vacant(free) => {
-                free.insert(NodeEntry { description, config, columns, constraints, relation, origin });
+                let package = self.package.to_owned();
+                free.insert(NodeEntry { description, config, columns, constraints, package, relation, origin });
             }
             Entry::Occupied(there) => {
                 let other = &there.get().origin;

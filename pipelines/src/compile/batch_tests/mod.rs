@@ -1,5 +1,7 @@
 //! What whole projects of seeds and models hold, computed as a batch: what templates made of the SQL is what counts.
 
+mod data_tests;
+mod packages;
 mod snapshots;
 
 use std::path::Path;
@@ -10,6 +12,7 @@ use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::arrow::util::pretty::pretty_format_batches;
 use datafusion::common::TableReference;
 use datafusion::datasource::MemTable;
+use datafusion::prelude::SessionContext;
 
 use super::{Pipeline, load_project, plan_project};
 use crate::lake::query;
@@ -44,8 +47,17 @@ fn faults(files: &[(&str, &str)]) -> String {
     planned(written(files).path()).err().unwrap_or_default()
 }
 
-/// The rows of a model, as a table of text; every model before it is computed first.
+/// The rows of a model, as a table of text.
 fn rows(files: &[(&str, &str)], model: &str) -> String {
+    let (pipeline, context) = computed(files);
+    let plan = &pipeline.models[model];
+    // The table of rows has lost their order; the query still has it.
+    let in_order = block(query(&context, &plan.sql)).expect("it was computed");
+    pretty_format_batches(&in_order).expect("rows have a text").to_string()
+}
+
+/// A project and a session in which all its tables are computed.
+fn computed(files: &[(&str, &str)]) -> (Pipeline, SessionContext) {
     let folder = written(files);
     let pipeline = planned(folder.path()).unwrap_or_else(|faults| panic!("{faults}"));
     let layers = pipeline.layers();
@@ -62,9 +74,6 @@ fn rows(files: &[(&str, &str)], model: &str) -> String {
     }
     for plan in pipeline.models.values() {
         let found = block(query(&context, &plan.sql)).unwrap_or_else(|e| panic!("{}: {e}\n{}", plan.name, plan.sql));
-        if plan.name == model {
-            return pretty_format_batches(&found).expect("rows have a text").to_string();
-        }
         let schema = lower_case(&plan.schema);
         let lower = |batch: RecordBatch| {
             let columns = batch.columns().to_vec();
@@ -72,5 +81,5 @@ fn rows(files: &[(&str, &str)], model: &str) -> String {
         };
         add(&plan.table, schema.clone(), found.into_iter().map(lower).collect());
     }
-    panic!("there is no model {model}");
+    (pipeline, context)
 }

@@ -60,7 +60,7 @@ fn duplicates() {
     let files = [("models/gold/a.sql", "select 1"), ("models/silver/a.sql", "select 2")];
     assert_eq!(
         errors(&files),
-        "models/silver/a.sql: model \"a\" has the name of models/gold/a.sql; names are unique in a project; rename one of the two"
+        "models/silver/a.sql: model \"a\" has the name of models/gold/a.sql; names are unique in a project and its packages; rename one of the two, or disable it"
     );
     let tables =
         [("models/a.sql", "{{ config(alias='t') }}select 1"), ("models/b.sql", "{{ config(alias='T') }}select 1")];

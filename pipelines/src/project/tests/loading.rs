@@ -127,10 +127,7 @@ fn warnings() {
             "snapshots/s.sql",
             "\n{% snapshot s %}{{ config(strategy='timestamp', unique_key='a', updated_at='b', hard_deletes='invalidate') }}\nselect 1{% endsnapshot %}",
         ),
-        (
-            "packages.yml",
-            "packages:\n  - package: dbt-labs/dbt_utils\n    version: 1.0.0\n  - package: x/dbt_dates\n    version: 1.0.0\n",
-        ),
+        ("packages.yml", "packages:\n  - package: dbt-labs/dbt_utils\n    version: 1.0.0\n"),
     ]);
     let mut warnings = project.warnings.clone();
     warnings.sort();
@@ -140,7 +137,6 @@ fn warnings() {
             "dbt_project.yml: models.shop.golden configures a folder in which nothing is",
             "models/schema.yml:2: model \"stg_order\" is described here, and there is no file stg_order.sql; did you mean \"stg_orders\"?",
             "models/silver/stg_orders.sql: post_hook is ignored: sluice runs no statements beside the model's query",
-            "packages.yml: package \"x/dbt_dates\" is not read: sluice brings dbt_utils, and no other package",
             "snapshots/s.sql:2: snapshot \"s\": hard_deletes has no effect: a version ends with the next one of its key, not when a row is gone; give deletions as rows, and filter them where you read the snapshot",
         ]
     );
