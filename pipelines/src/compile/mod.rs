@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod batch_tests;
+mod contract;
 mod describe;
 mod graph;
 mod placed;

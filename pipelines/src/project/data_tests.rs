@@ -32,6 +32,9 @@ const CONFIG_KEYS: [&str; 14] = [
     "meta",
 ];
 
+/// The schema of the tables of failing rows, when a test names none.
+const AUDIT_SCHEMA: &str = "dbt_test__audit";
+
 /// A generic test, taken apart.
 #[derive(Debug, Default)]
 struct Written {
@@ -155,6 +158,9 @@ fn finish(
         severity: if warn { Severity::Warn } else { Severity::Error },
         fail_calc: text("fail_calc", "count(*)"),
         tags: config.get("tags").map(texts_of).unwrap_or_default(),
+        limit: config.get("limit").and_then(Json::as_u64),
+        stored: stored(&name, &config),
+        config,
         name,
         package,
         kind,
@@ -167,6 +173,17 @@ fn finish(
         depends_on,
         origin,
     }
+}
+
+/// Where failing rows are kept, if they are.
+fn stored(name: &str, config: &Config) -> Option<(String, String)> {
+    let text = |key: &str| config.get(key).and_then(text_of);
+    let wanted = match text("store_failures_as").as_deref() {
+        Some(how) => how != "ephemeral",
+        None => config.get("store_failures").and_then(bool_of) == Some(true),
+    };
+    let schema = text("schema").unwrap_or_else(|| AUDIT_SCHEMA.to_owned());
+    wanted.then(|| (schema, text("alias").unwrap_or_else(|| name.to_owned())))
 }
 
 /// The tested node, when it is in the graph; tests of disabled and unknown models are left out, as by dbt.

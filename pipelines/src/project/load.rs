@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::contracts;
 use super::data_tests;
 use super::dbt_project::{self, FolderConfigs, Kind, ProjectFile, vars_of};
 use super::describe::Describer;
@@ -20,6 +21,7 @@ use super::notices;
 use super::packages::Packages;
 use super::properties::Properties;
 use super::seeds::Seed;
+use super::select::{self, Selector};
 use super::settings::Settings;
 use super::unit_tests::{self, UnitTest};
 use super::values::{Config, bool_of};
@@ -50,6 +52,8 @@ pub struct Project {
     pub tests: Vec<DataTest>,
     /// The unit tests.
     pub unit_tests: Vec<UnitTest>,
+    /// The selectors of `selectors.yml`.
+    pub selectors: Vec<Selector>,
     /// The vars of the project itself.
     pub vars: Config,
     /// What does not stop the project, but its owner should know; one line each.
@@ -197,6 +201,7 @@ fn load(files: &dyn Files, env: EnvVars, options: LoadOptions, faults: &mut Faul
         tests,
         unit_tests,
         vars: vars_of(root, root, &options.vars),
+        selectors: select::read_selectors(files, faults),
         warnings: Vec::new(),
         settings,
     })
@@ -263,8 +268,9 @@ fn read_tests(
     properties: &Properties,
     faults: &mut Faults,
 ) -> Vec<DataTest> {
-    let mut tests: Vec<DataTest> =
-        properties.tests.iter().filter_map(|entry| data_tests::generic(entry, compiler, faults)).collect();
+    let of_contracts = contracts::tests(compiler, properties);
+    let entries = properties.tests.iter().chain(&of_contracts);
+    let mut tests: Vec<DataTest> = entries.filter_map(|entry| data_tests::generic(entry, compiler, faults)).collect();
     for package in &compiler.packages.0 {
         let apart = |path: &String| {
             let folders = package.test_paths.iter();

@@ -1,5 +1,6 @@
 #![doc = include_str!("README.md")]
 
+mod contracts;
 mod csv;
 mod data_tests;
 mod dbt_project;
@@ -43,7 +44,7 @@ pub use node::{
     StreamMeta,
 };
 pub use seeds::{Seed, SeedColumn};
-pub use select::{select, select_except};
+pub use select::{Selected, Selection, Selector, select, select_except, selected};
 pub use settings::{
     Admin, ClickHouse, FileStreams, KEEP_LOG_MIN, KEEP_REMOVED_FILES_MIN, Kafka, Run, Secret, Settings,
     SimulatedFaults, Simulator, SourceSettings, Tables, Workers,

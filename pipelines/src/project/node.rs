@@ -159,6 +159,11 @@ impl Model {
         self.config_list("partition_by")
     }
 
+    /// Whether its columns must be those that are declared, with their types.
+    pub fn contract_enforced(&self) -> bool {
+        super::contracts::is_enforced(&self.config)
+    }
+
     /// Whether it has a table of its own.
     pub fn has_table(&self) -> bool {
         self.materialized != Materialized::Ephemeral
@@ -268,8 +273,14 @@ pub struct DataTest {
     pub error_if: String,
     /// The condition on that number that is a warning; `!= 0` unless set.
     pub warn_if: String,
+    /// How many of the failing rows are looked at; all when none.
+    pub limit: Option<u64>,
+    /// The table that takes the failing rows, by its schema and name, when they are to be kept.
+    pub stored: Option<(String, String)>,
     /// Its tags.
     pub tags: Vec<String>,
+    /// All its configs.
+    pub config: Config,
     /// What it reads.
     pub depends_on: Vec<NodeRef>,
     /// Where it is written.

@@ -1,7 +1,7 @@
 //! How many rows fail the generic tests that sluice brings.
 
 use super::{block, computed};
-use crate::lake::failing_rows;
+use crate::lake::run_data_test;
 
 const SPANS: &str = "id,kind,low,high,day,at,note\n1,a,0,5,2024-01-01,2024-01-01 00:00:00,x\n2,a,5,9,2024-01-02,2024-01-02 00:00:00,\n3,a,8,10,2024-01-04,2024-01-03 12:00:00,y\n4,b,0,1,2024-01-01,2024-01-04 00:00:00,z\n";
 const OTHER: &str = "id,kind,low\n1,a,0\n2,a,5\n3,c,8\n";
@@ -17,7 +17,7 @@ fn failing(test: &str) -> i64 {
     ];
     let (pipeline, context) = computed(&files);
     let test = &pipeline.project.tests[0];
-    block(failing_rows(&context, test)).unwrap_or_else(|e| panic!("{e}\n{}", test.sql))
+    block(run_data_test(&context, test)).map(|found| found.rows).unwrap_or_else(|e| panic!("{e}\n{}", test.sql))
 }
 
 /// Each test of dbt_utils finds what is wrong, and nothing else.

@@ -1,5 +1,6 @@
 //! What whole projects of seeds and models hold, computed as a batch: what templates made of the SQL is what counts.
 
+mod configs;
 mod data_tests;
 mod packages;
 mod snapshots;

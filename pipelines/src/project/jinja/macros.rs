@@ -170,10 +170,10 @@ impl Namespace {
     /// A macro of the package, or what takes its place: packages that sluice brings can be replaced macro by macro.
     fn find(&self, name: &str) -> Option<Value> {
         let package = &self.package.name;
-        if BUILT_IN_PACKAGES.contains(&package.as_str()) {
-            if let Some(replaced) = self.registry.override_of(package, name) {
-                return Some(replaced);
-            }
+        let is_built_in = BUILT_IN_PACKAGES.contains(&package.as_str());
+        let replaced = || self.registry.override_of(package, name);
+        if let Some(replaced) = is_built_in.then(replaced).flatten() {
+            return Some(replaced);
         }
         self.package.macros.get(name).cloned().or_else(|| self.registry.without_prefix(package, name))
     }
