@@ -11,8 +11,9 @@ use super::{Failure, Outcome, ProjectDir, opened, output, without_effect};
 use crate::admin::check_listen;
 use crate::compile::{How, Pipeline, clickhouse_config};
 use crate::lake::{data_test_faults, run_faults};
-use crate::project::SourceSettings;
+use crate::project::{Materialized, Model, NodeRef, SourceSettings};
 use crate::sources::{Sources, kafka_config};
+use crate::sql::op::Retractions;
 
 /// Everything that can be known before running.
 #[derive(Debug, Args)]
@@ -25,8 +26,9 @@ pub struct CheckArgs {
 }
 
 pub async fn check(args: CheckArgs) -> Outcome {
-    let pipeline = opened::open(&args.project.project).await?;
+    let pipeline = opened::open(&args.project).await?;
     without_effect::warn(&pipeline.project);
+    pasts_lost(&pipeline).iter().for_each(|w| output::warning(w));
     let mut faults: Vec<Error> = Vec::new();
     faults.extend(Sources::of(&pipeline.project).err());
     let listen = pipeline.project.settings.admin.as_ref().map(|admin| check_listen(&admin.listen));
@@ -58,6 +60,27 @@ pub async fn check(args: CheckArgs) -> Outcome {
         pipeline.project.unit_tests.len()
     ));
     Ok(())
+}
+
+/// Snapshots of models whose rows are replaced: what such a model held is known to nobody.
+fn pasts_lost(pipeline: &Pipeline) -> Vec<String> {
+    let is_snapshot = |m: &&Model| m.materialized == Materialized::Snapshot;
+    let replaced = |node: &NodeRef| match node {
+        NodeRef::Model(name) => {
+            let plan = pipeline.models.get(name);
+            plan.filter(|plan| plan.retractions == Retractions::Frequent).map(|plan| plan.name.clone())
+        }
+        _ => None,
+    };
+    let warning = |snapshot: &Model| {
+        let read = snapshot.depends_on.iter().find_map(replaced)?;
+        Some(format!(
+            "{}: snapshot {:?} reads model {read:?}, whose rows are replaced as they change: it knows their newest values \
+             only; read what comes instead",
+            snapshot.path, snapshot.name
+        ))
+    };
+    pipeline.project.models.values().filter(is_snapshot).filter_map(warning).collect()
 }
 
 async fn check_topics(pipeline: &Pipeline, faults: &mut Vec<Error>) {

@@ -34,7 +34,7 @@ pub struct MaintainArgs {
 }
 
 pub async fn maintain(args: MaintainArgs) -> Outcome {
-    let pipeline = opened::open(&args.project.project).await?;
+    let pipeline = opened::open(&args.project).await?;
     let chosen = chosen(&pipeline, args.select.as_deref())?;
     let store = opened::lake(&pipeline)?;
     let name = pipeline.project.name.clone();

@@ -1,5 +1,6 @@
 //! The command line.
 
+mod artifacts;
 mod check;
 mod demo;
 mod init;
@@ -25,7 +26,7 @@ use std::process::ExitCode;
 use clap::{Args, CommandFactory, Parser, Subcommand};
 use sluice_engine::{Error, ErrorKind};
 
-use crate::project::ProjectErrors;
+use crate::project::{ProjectErrors, Selection, parse_vars};
 
 /// The work failed.
 const FAILED: u8 = 1;
@@ -58,7 +59,34 @@ struct ProjectDir {
     /// The project's folder: a dbt project and sluice.yml.
     #[arg(long, value_name = "DIR", default_value = ".")]
     project: PathBuf,
+    /// Vars that win over those of dbt_project.yml: YAML, as "{from: 2024-01-01, limit: 10}".
+    #[arg(long, value_name = "YAML", value_parser = parse_vars)]
+    vars: Option<Vars>,
 }
+
+/// Which nodes a command is about.
+#[derive(Debug, Clone, Default, Args)]
+struct SelectArgs {
+    /// Only these (dbt selectors: names, +above, below+, tag:x, path:x, ...).
+    #[arg(short, long, value_name = "SELECTOR", num_args = 1..)]
+    select: Vec<String>,
+    /// All but these.
+    #[arg(long, value_name = "SELECTOR", num_args = 1..)]
+    exclude: Vec<String>,
+    /// What this selector of selectors.yml names.
+    #[arg(long, value_name = "NAME", conflicts_with = "select")]
+    selector: Option<String>,
+}
+
+impl SelectArgs {
+    fn selection(&self) -> Selection {
+        let joined = |parts: &[String]| (!parts.is_empty()).then(|| parts.join(" "));
+        Selection { select: joined(&self.select), exclude: joined(&self.exclude), named: self.selector.clone() }
+    }
+}
+
+/// The vars of the command line, by name.
+type Vars = crate::project::Config;
 
 #[derive(Debug, Subcommand)]
 enum Verb {

@@ -6,13 +6,12 @@ use std::sync::Arc;
 use sluice_engine::{Error, Result};
 use sluice_operators::store::Store;
 
-use super::{Failure, output};
-use crate::compile::{Pipeline, plan_project};
-use crate::project::Project;
+use super::{Failure, ProjectDir, output};
+use crate::compile::{Pipeline, load_project, plan_project};
 
-/// Loads and plans the project in a folder; its warnings are shown.
-pub async fn open(dir: &Path) -> Result<Arc<Pipeline>, Failure> {
-    let project = Project::load(dir, |name| std::env::var(name).ok())?;
+/// Loads and plans a project; its warnings are shown.
+pub async fn open(from: &ProjectDir) -> Result<Arc<Pipeline>, Failure> {
+    let project = load_project(&from.project, |name| std::env::var(name).ok(), from.vars.clone().unwrap_or_default())?;
     project.warnings.iter().for_each(|w| output::warning(w));
     let pipeline = plan_project(project).await?;
     pipeline.warnings.iter().for_each(|w| output::warning(w));

@@ -2,9 +2,11 @@
 
 use clap::Args;
 use serde_json::json;
+use sluice_engine::Error;
 
-use super::{Outcome, ProjectDir, opened, output};
+use super::{Outcome, ProjectDir, SelectArgs, artifacts, opened, output};
 use crate::compile::{How, ModelPlan};
+use crate::project::selected;
 use crate::sql::op::{Op, Retractions};
 
 /// Show how each model is kept up to date.
@@ -12,15 +14,20 @@ use crate::sql::op::{Op, Retractions};
 pub struct PlanArgs {
     #[command(flatten)]
     project: ProjectDir,
+    #[command(flatten)]
+    shown: SelectArgs,
     /// As JSON, for programs.
     #[arg(long)]
     json: bool,
 }
 
 pub async fn plan(args: PlanArgs) -> Outcome {
-    let pipeline = opened::open(&args.project.project).await?;
+    let pipeline = opened::open(&args.project).await?;
+    artifacts::write_manifest(&pipeline);
+    let picked = selected(&pipeline.project, &args.shown.selection()).map_err(Error::config)?.models;
+    let models = || pipeline.models.values().filter(|model| picked.contains(&model.name.as_str()));
     if args.json {
-        let models: Vec<_> = pipeline.models.values().map(as_json).collect();
+        let models: Vec<_> = models().map(as_json).collect();
         let streams: Vec<_> =
             pipeline.streams.iter().map(|s| json!({"table": s.table, "topic": s.topic, "source": s.source})).collect();
         output::say(&json!({"pipeline": pipeline.project.name, "streams": streams, "models": models}).to_string());
@@ -32,7 +39,7 @@ pub async fn plan(args: PlanArgs) -> Outcome {
     for seed in &pipeline.seeds {
         output::say(&format!("{:<34} {:<10} {} rows", seed.table, "seed", seed.rows.num_rows()));
     }
-    for model in pipeline.models.values() {
+    for model in models() {
         let to = if model.clickhouse { "; to ClickHouse" } else { "" };
         output::say(&format!("{:<34} {:<10} {}{to}", model.table, model.strategy().name(), why(model)));
     }

@@ -28,7 +28,7 @@ pub struct QueryArgs {
 }
 
 pub async fn query(args: QueryArgs) -> Outcome {
-    let pipeline = opened::open(&args.project.project).await?;
+    let pipeline = opened::open(&args.project).await?;
     let store = opened::lake(&pipeline)?;
     let context = lake::lake_session(&pipeline, &store).await?;
     let mut rows = lake::query_rows(&context, &args.sql).await.map_err(with_way_out)?;

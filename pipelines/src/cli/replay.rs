@@ -37,7 +37,7 @@ pub struct ReplayArgs {
 }
 
 pub async fn replay(args: ReplayArgs) -> Outcome {
-    let pipeline = opened::open(&args.project.project).await?;
+    let pipeline = opened::open(&args.project).await?;
     let store = opened::lake(&pipeline)?;
     let replay = Replay::of(&pipeline, args.select.as_deref())?;
     if newest(&store, &pipeline.project.name).await?.is_none() {

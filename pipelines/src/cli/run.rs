@@ -4,12 +4,14 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use clap::Args;
+use sluice_engine::Error;
 use sluice_engine::runtime::StopHandle;
 
 use super::watch::{self, AdminPort, Watch};
-use super::{Outcome, ProjectDir, opened, output, test, without_effect};
+use super::{Outcome, ProjectDir, SelectArgs, artifacts, opened, output, test, without_effect};
 use crate::compile::Pipeline;
 use crate::daemon::{RunOptions, run_pipeline};
+use crate::project::selected;
 
 /// Keep every table up to date.
 #[derive(Debug, Args)]
@@ -26,24 +28,31 @@ pub struct RunArgs {
 pub struct BuildArgs {
     #[command(flatten)]
     project: ProjectDir,
-    /// Only test these models (a dbt selector). All tables are brought up to date in any case: they agree with each other.
-    #[arg(long, value_name = "SELECTOR")]
-    select: Option<String>,
+    /// What is tested. All tables are brought up to date in any case: they agree with each other.
+    #[command(flatten)]
+    tested: SelectArgs,
 }
 
 pub async fn run(args: RunArgs) -> Outcome {
-    let pipeline = opened::open(&args.project.project).await?;
+    let pipeline = opened::open(&args.project).await?;
     without_effect::warn(&pipeline.project);
+    if args.until_idle {
+        artifacts::write_manifest(&pipeline);
+    }
     let options = RunOptions { until_idle: args.until_idle, ..RunOptions::default() };
     run_here(pipeline, options, AdminPort::of_run(args.until_idle)).await
 }
 
 pub async fn build(args: BuildArgs) -> Outcome {
-    let pipeline = opened::open(&args.project.project).await?;
+    let pipeline = opened::open(&args.project).await?;
     without_effect::warn(&pipeline.project);
+    let selection = args.tested.selection();
+    // A selector that names nothing is told before the work begins.
+    selected(&pipeline.project, &selection).map_err(Error::config)?;
+    artifacts::write_manifest(&pipeline);
     let options = RunOptions { until_idle: true, ..RunOptions::default() };
     run_here(pipeline.clone(), options, AdminPort::of_run(true)).await?;
-    test::run_tests(&pipeline, args.select.as_deref()).await
+    test::run_tests(&pipeline, "build", &selection).await
 }
 
 /// Runs a pipeline in this process until it ends or a signal comes, and shows how it goes. `port` says what becomes of the

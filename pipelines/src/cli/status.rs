@@ -25,7 +25,7 @@ pub struct StatusArgs {
 }
 
 pub async fn status(args: StatusArgs) -> Outcome {
-    let pipeline = opened::open(&args.project.project).await?;
+    let pipeline = opened::open(&args.project).await?;
     let store = opened::lake(&pipeline)?;
     let Some(manifest) = newest(&store, &pipeline.project.name).await? else {
         output::say(&format!("pipeline {:?} has not committed anything yet in {}", pipeline.project.name, store.url()));

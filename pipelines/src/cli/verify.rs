@@ -26,7 +26,7 @@ pub struct VerifyArgs {
 }
 
 pub async fn verify(args: VerifyArgs) -> Outcome {
-    let pipeline = opened::open(&args.project.project).await?;
+    let pipeline = opened::open(&args.project).await?;
     let store = opened::lake(&pipeline)?;
     let report = verify_pipeline(&pipeline, &store, VerifyOptions { deep: args.deep }).await?;
     output::say(&report.to_string());

@@ -1,11 +1,16 @@
 //! A project to a pipeline: streams, models with their strategies, and the graph that the engine runs.
 
+#[cfg(test)]
+mod batch_tests;
+mod contract;
+mod describe;
 mod graph;
 mod placed;
 mod plan;
 mod streams;
 mod tables;
 
+pub use describe::{load_project, spark_name};
 pub use graph::{GivenSource, GraphContext, build_graph, clickhouse_config, model_graph};
 pub(crate) use placed::placed;
 pub use plan::{How, ModelPlan, Pipeline, plan_project};

@@ -214,6 +214,9 @@ async fn plan_model(
         ProjectError { file: model.path.clone(), line, what, way_out: "correct the model's SQL".into() }
     })?;
     let schema = planned.schema.clone();
+    if let Some(breach) = super::contract::breach(model, &schema) {
+        return Err(breach);
+    }
     let column = |config: &str, name: &String| {
         let found = schema.fields().iter().find(|f| f.name().eq_ignore_ascii_case(name));
         found.map(|f| f.name().clone()).ok_or_else(|| {

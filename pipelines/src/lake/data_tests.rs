@@ -4,28 +4,66 @@ use datafusion::arrow::array::AsArray;
 use datafusion::arrow::compute::cast;
 use datafusion::arrow::datatypes::{DataType, Int64Type};
 use datafusion::prelude::SessionContext;
-use sluice_engine::Result;
+use sluice_engine::{Error, Result};
 
 use super::session::{empty_session, query};
 use crate::compile::{Pipeline, placed};
-use crate::project::{DataTest, ProjectError};
+use crate::project::{DataTest, ProjectError, Severity};
 use crate::sql::plan_query;
 
-/// How many rows fail a test, by its `fail_calc`.
+/// What a test has found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Found {
+    /// How many rows fail, by the test's `fail_calc`.
+    pub rows: i64,
+    /// What becomes of that, by its `severity`, `error_if` and `warn_if`.
+    pub verdict: Verdict,
+}
+
+/// What becomes of a test.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Verdict {
+    /// All is well.
+    Pass,
+    /// The owner should know.
+    Warn,
+    /// The work fails.
+    Fail,
+}
+
+/// Runs a test.
 ///
 /// # Errors
 /// As [`query`].
-pub async fn failing_rows(context: &SessionContext, test: &DataTest) -> Result<i64> {
+pub async fn run_data_test(context: &SessionContext, test: &DataTest) -> Result<Found> {
     let rows = query(context, &counted(test)).await?;
-    let value = rows.first().filter(|b| b.num_rows() > 0).map(|b| b.column(0).clone());
-    let Some(value) = value else { return Ok(0) };
-    let value = cast(&value, &DataType::Int64)?;
-    Ok(value.as_primitive::<Int64Type>().iter().next().flatten().unwrap_or(0))
+    let Some(batch) = rows.first().filter(|b| b.num_rows() > 0) else {
+        return Ok(Found { rows: 0, verdict: Verdict::Pass });
+    };
+    let failures = cast(batch.column(0), &DataType::Int64)?;
+    let is = |column: usize| Ok::<_, Error>(cast(batch.column(column), &DataType::Boolean)?.as_boolean().value(0));
+    let verdict = match (test.severity, is(1)?, is(2)?) {
+        (Severity::Error, true, _) => Verdict::Fail,
+        (_, _, true) => Verdict::Warn,
+        _ => Verdict::Pass,
+    };
+    Ok(Found { rows: failures.as_primitive::<Int64Type>().iter().next().flatten().unwrap_or(0), verdict })
+}
+
+/// The rows that fail a test, as many as it looks at.
+pub fn failing_sql(test: &DataTest) -> String {
+    match test.limit {
+        Some(limit) => format!("select * from ({}\n) as failing limit {limit}", test.sql),
+        None => test.sql.clone(),
+    }
 }
 
 fn counted(test: &DataTest) -> String {
     let calc = if test.fail_calc.trim().is_empty() { "count(*)" } else { test.fail_calc.trim() };
-    format!("select {calc} as failures from ({}) as t", test.sql)
+    let is = |condition: &str| format!("coalesce(({calc}) {condition}, false)");
+    let (error_if, warn_if) = (is(&test.error_if), is(&test.warn_if));
+    let rows = failing_sql(test);
+    format!("select {calc} as failures, {error_if} as should_error, {warn_if} as should_warn from ({rows}\n) as t")
 }
 
 /// The data tests whose SQL cannot be planned over the project's tables: one fault for each test.

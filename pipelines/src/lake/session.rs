@@ -39,6 +39,16 @@ pub async fn lake_session(pipeline: &Pipeline, store: &Store) -> Result<SessionC
         };
         register(&context, &table.name, found)?;
     }
+    for (schema, name) in pipeline.project.tests.iter().filter_map(|test| test.stored.as_ref()) {
+        let path = format!("{schema}/{name}");
+        let table = format!("{schema}.{name}").to_lowercase();
+        let layer = TableReference::partial(schema.to_lowercase(), name.to_lowercase());
+        // Rows that failed a test; two tests may share a table.
+        if open_table(store, &path).await?.is_some() && !context.table_exist(layer).unwrap_or(true) {
+            let found = provider(store, &path).await?;
+            register(&context, &table, lower_case_view(&context, found).map_err(|e| not_registered(&table, &e))?)?;
+        }
+    }
     Ok(context)
 }
 
@@ -55,7 +65,9 @@ pub fn empty_session(pipeline: &Pipeline) -> Result<SessionContext> {
 }
 
 fn session(pipeline: &Pipeline) -> SessionContext {
-    let layers = pipeline.layers();
+    let mut layers = pipeline.layers();
+    let stored = pipeline.project.tests.iter().filter_map(|test| test.stored.as_ref());
+    layers.extend(stored.map(|(schema, _)| schema.to_lowercase()));
     spark_session(layers.iter().map(String::as_str).chain([OWN_LAYER]))
 }
 

@@ -3,14 +3,14 @@
 use minijinja::value::Value;
 use serde_json::Value as Json;
 
-use super::dbt_project::{folder_config, merge};
+use super::dbt_project::{FolderConfigs, Kind, ProjectFile, merge};
 use super::error::Faults;
 use super::jinja::session::{Overrides, Recorded};
 use super::jinja::sole_expression;
 use super::models::Compiler;
 use super::nearest::did_you_mean;
 use super::node::{DataTest, NodeRef, Origin, Severity};
-use super::properties::{TestEntry, Tested};
+use super::properties::{TestEntry, Tested as About};
 use super::resolve::Reading;
 use super::values::{Config, bool_of, json_to_jinja, text_of, texts_of};
 
@@ -32,10 +32,15 @@ const CONFIG_KEYS: [&str; 14] = [
     "meta",
 ];
 
+/// The schema of the tables of failing rows, when a test names none.
+const AUDIT_SCHEMA: &str = "dbt_test__audit";
+
 /// A generic test, taken apart.
 #[derive(Debug, Default)]
 struct Written {
     package: Option<String>,
+    /// The package of its macro, when the test is written without one.
+    macro_package: Option<String>,
     test: String,
     /// A name of its own.
     name: Option<String>,
@@ -51,13 +56,21 @@ pub(super) fn generic(entry: &TestEntry, compiler: &Compiler<'_>, faults: &mut F
         faults.error(file, *line, what, "write - not_null, or - accepted_values: {values: [...]}");
         return None;
     };
-    let mut config = folder_config(&compiler.project.data_tests, &compiler.project.name, &[]);
+    let (root, own) = (compiler.packages.root(), compiler.packages.named(&entry.package));
+    let own = own.unwrap_or(root);
+    let mut fqn = own.fqn(file);
+    let FolderConfigs { usual: mut config, last } = FolderConfigs::of(root, own, Kind::DataTests, &folders(&mut fqn));
     merge(&mut config, std::mem::take(&mut written.config));
     if config.get("enabled").and_then(bool_of) == Some(false) {
         return None;
     }
     let node = tested_node(entry, compiler)?;
-    if !compiler.engine.has_test(written.package.as_deref(), &written.test) {
+    // A package's own tests come before those of dbt.
+    if written.package.is_none() && compiler.engine.has_test(Some(&own.name), &written.test) {
+        written.macro_package = Some(own.name.clone());
+    }
+    let package = written.package.as_deref().or(written.macro_package.as_deref());
+    if !compiler.engine.has_test(package, &written.test) {
         let full = written.package.iter().map(|p| format!("{p}.")).collect::<String>() + &written.test;
         let known: Vec<String> = compiler.engine.tests().collect();
         let way_out =
@@ -77,44 +90,65 @@ pub(super) fn generic(entry: &TestEntry, compiler: &Compiler<'_>, faults: &mut F
         })
         .ok()?;
     merge(&mut config, std::mem::take(&mut recorded.config));
+    merge(&mut config, last);
     let mut depends_on = vec![node.clone()];
     let what = format!("test \"{}\"", written.test);
     let reading = Reading { file, text: "", line: *line, what: &what };
-    let read = compiler.names.resolve(&recorded, reading, faults);
+    let read = compiler.names.resolve(&own.name, &recorded, reading, faults);
     depends_on.extend(read.into_iter().filter(|read| *read != node));
     let name = written.name.clone().unwrap_or_else(|| test_name(&written, &node));
     let kind = written.package.map_or_else(|| written.test.clone(), |package| format!("{package}.{}", written.test));
     let sql = compiler.with_ephemerals(&sql, &depends_on, &Overrides::default());
-    Some(finish(name, kind, (Some(node), column), written.args, sql, config, depends_on, entry.origin.clone()))
+    let tested = Tested { node: Some(node), column, args: written.args, depends_on };
+    Some(finish((name, kind, own.name.clone()), tested, sql, config, entry.origin.clone()))
 }
 
-/// Makes the singular test of a file.
-pub(super) fn singular(path: &str, sql: &str, compiler: &Compiler<'_>, faults: &mut Faults) -> Option<DataTest> {
+/// Makes the singular test of a file of a package.
+pub(super) fn singular(
+    own: &ProjectFile,
+    (path, sql): (&str, &str),
+    compiler: &Compiler<'_>,
+    faults: &mut Faults,
+) -> Option<DataTest> {
     let name = path.rsplit('/').next().unwrap_or(path).trim_end_matches(".sql").to_owned();
-    let mut config = folder_config(&compiler.project.data_tests, &compiler.project.name, &[]);
-    let rendered = compiler.engine.render(path, sql, compiler.test_session(config.clone()));
+    let folders = FolderConfigs::of(compiler.packages.root(), own, Kind::DataTests, &own.fqn(path));
+    let FolderConfigs { usual: mut config, last } = folders;
+    let rendered = compiler.engine.render(path, sql, compiler.test_session(&own.name, config.clone()));
     let mut rendered = rendered.map_err(|error| faults.push(error)).ok()?;
     merge(&mut config, std::mem::take(&mut rendered.recorded.config));
+    merge(&mut config, last);
     if config.get("enabled").and_then(bool_of) == Some(false) {
         return None;
     }
     let what = format!("test \"{name}\"");
     let reading = Reading { file: path, text: sql, line: None, what: &what };
-    let depends_on = compiler.names.resolve(&rendered.recorded, reading, faults);
+    let depends_on = compiler.names.resolve(&own.name, &rendered.recorded, reading, faults);
     let sql = compiler.with_ephemerals(rendered.text.trim(), &depends_on, &Overrides::default());
     let origin = Origin { file: path.to_owned(), line: None };
-    Some(finish(name, "singular".to_owned(), (None, None), Config::new(), sql, config, depends_on, origin))
+    let tested = Tested { depends_on, ..Tested::default() };
+    Some(finish((name, "singular".to_owned(), own.name.clone()), tested, sql, config, origin))
 }
 
-#[expect(clippy::too_many_arguments, reason = "the parts of one literal, gathered at two places")]
-fn finish(
-    name: String,
-    kind: String,
-    (node, column): (Option<NodeRef>, Option<String>),
+/// The folders of a file: all but its own name.
+fn folders(fqn: &mut Vec<String>) -> Vec<String> {
+    fqn.pop();
+    std::mem::take(fqn)
+}
+
+/// What a test is about.
+#[derive(Default)]
+struct Tested {
+    node: Option<NodeRef>,
+    column: Option<String>,
     args: Config,
+    depends_on: Vec<NodeRef>,
+}
+
+fn finish(
+    (name, kind, package): (String, String, String),
+    Tested { node, column, args, depends_on }: Tested,
     sql: String,
     config: Config,
-    depends_on: Vec<NodeRef>,
     origin: Origin,
 ) -> DataTest {
     let text = |key: &str, default: &str| config.get(key).and_then(text_of).unwrap_or_else(|| default.to_owned());
@@ -124,7 +158,11 @@ fn finish(
         severity: if warn { Severity::Warn } else { Severity::Error },
         fail_calc: text("fail_calc", "count(*)"),
         tags: config.get("tags").map(texts_of).unwrap_or_default(),
+        limit: config.get("limit").and_then(Json::as_u64),
+        stored: stored(&name, &config),
+        config,
         name,
+        package,
         kind,
         node,
         column,
@@ -137,12 +175,23 @@ fn finish(
     }
 }
 
+/// Where failing rows are kept, if they are.
+fn stored(name: &str, config: &Config) -> Option<(String, String)> {
+    let text = |key: &str| config.get(key).and_then(text_of);
+    let wanted = match text("store_failures_as").as_deref() {
+        Some(how) => how != "ephemeral",
+        None => config.get("store_failures").and_then(bool_of) == Some(true),
+    };
+    let schema = text("schema").unwrap_or_else(|| AUDIT_SCHEMA.to_owned());
+    wanted.then(|| (schema, text("alias").unwrap_or_else(|| name.to_owned())))
+}
+
 /// The tested node, when it is in the graph; tests of disabled and unknown models are left out, as by dbt.
 fn tested_node(entry: &TestEntry, compiler: &Compiler<'_>) -> Option<NodeRef> {
     let node = match &entry.tested {
-        Tested::Node(name) if compiler.names.models.contains(name) => NodeRef::Model(name.clone()),
-        Tested::Node(name) => NodeRef::Seed(name.clone()),
-        Tested::Source(source, table) => NodeRef::Source { source: source.clone(), table: table.clone() },
+        About::Node(name) if compiler.names.models.contains(name) => NodeRef::Model(name.clone()),
+        About::Node(name) => NodeRef::Seed(name.clone()),
+        About::Source(source, table) => NodeRef::Source { source: source.clone(), table: table.clone() },
     };
     compiler.relation_of(&node).is_some().then_some(node)
 }
@@ -160,7 +209,8 @@ fn call(
     let relation = compiler.relation_of(node).cloned().unwrap_or_else(|| super::relation::Relation::table("", ""));
     let model = match config.get("where").and_then(text_of) {
         Some(condition) => {
-            let condition = compiler.engine.render(file, &condition, compiler.test_session(config.clone()))?.text;
+            let condition =
+                compiler.engine.render(file, &condition, compiler.test_session(&entry.package, config.clone()))?.text;
             Value::from(format!("(select * from {relation} where {condition}) dbt_subquery"))
         }
         None => Value::from_object(relation),
@@ -169,8 +219,11 @@ fn call(
     for (key, value) in &written.args {
         let value = match value.as_str().and_then(expression) {
             Some(expression) => {
-                let (value, recorded) =
-                    compiler.engine.evaluate(file, expression, compiler.test_session(config.clone()))?;
+                let (value, recorded) = compiler.engine.evaluate(
+                    file,
+                    expression,
+                    compiler.test_session(&entry.package, config.clone()),
+                )?;
                 refs.extend(recorded.refs);
                 sources.extend(recorded.sources);
                 value
@@ -179,8 +232,14 @@ fn call(
         };
         args.push((key.clone(), value));
     }
-    let test = (written.package.as_deref(), written.test.as_str());
-    let mut done = compiler.engine.call_test(file, test, args, compiler.test_session(config.clone()))?;
+    let package = written.package.as_deref().or(written.macro_package.as_deref());
+    let function = format!("test_{}", written.test);
+    let mut done = compiler.engine.call(
+        file,
+        (package, &function),
+        args,
+        compiler.test_session(&entry.package, config.clone()),
+    )?;
     done.recorded.refs.extend(refs);
     done.recorded.sources.extend(sources);
     Ok((done.text.trim().to_owned(), done.recorded))

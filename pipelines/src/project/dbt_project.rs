@@ -1,5 +1,7 @@
 //! `dbt_project.yml`: the project's name, its folders, its vars, and the configs that it gives to folders.
 
+use std::collections::HashMap;
+
 use serde_json::Value as Json;
 
 use super::error::Faults;
@@ -8,13 +10,19 @@ use super::jinja::Engine;
 use super::values::{Config, text_of, texts_of};
 use super::yaml;
 
+/// Configs whose values are maps, and that are no folders also without `+`.
+const CONFIGS_OF_MAPS: [&str; 8] =
+    ["meta", "column_types", "persist_docs", "docs", "contract", "grants", "freshness", "snapshot_meta_column_names"];
+
 /// The file's name.
 pub(super) const FILE: &str = "dbt_project.yml";
 
-/// What `dbt_project.yml` says.
+/// What the `dbt_project.yml` of the project or of a package says.
 #[derive(Debug, Clone, Default)]
 pub(super) struct ProjectFile {
     pub(super) name: String,
+    /// Its folder, with a `/` at the end; empty for the project itself. All paths are below it.
+    pub(super) folder: String,
     pub(super) version: Option<String>,
     pub(super) profile: Option<String>,
     pub(super) model_paths: Vec<String>,
@@ -22,35 +30,58 @@ pub(super) struct ProjectFile {
     pub(super) macro_paths: Vec<String>,
     pub(super) snapshot_paths: Vec<String>,
     pub(super) test_paths: Vec<String>,
-    /// The vars of this project; those under its name win over the global ones.
+    /// Where `dbt deps` puts packages.
+    pub(super) packages_path: String,
+    /// Where artifacts go.
+    pub(super) target_path: String,
+    /// The vars as written: global ones, and those of packages under their names.
     pub(super) vars: Config,
+    /// Where the macros of a package are looked for.
+    pub(super) dispatch: HashMap<String, Vec<String>>,
     /// Config trees by kind of node.
     pub(super) models: Json,
     pub(super) seeds: Json,
+    pub(super) snapshots: Json,
+    pub(super) sources: Json,
     pub(super) data_tests: Json,
 }
 
+/// A kind of node that `dbt_project.yml` configures.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Kind {
+    Models,
+    Seeds,
+    Snapshots,
+    Sources,
+    DataTests,
+}
+
 impl ProjectFile {
-    /// Reads the file; `None`, with the fault noted, when it is missing or not YAML.
-    pub(super) fn read(files: &dyn Files, faults: &mut Faults) -> Option<Self> {
-        let text = match files.read(FILE) {
+    /// Reads the file in a folder (empty for the project itself); `None`, with the fault noted, when it is missing or not
+    /// YAML.
+    pub(super) fn read(files: &dyn Files, folder: &str, faults: &mut Faults) -> Option<Self> {
+        let path = format!("{folder}{FILE}");
+        let text = match files.read(&path) {
             Ok(text) => text,
             Err(error) => {
                 let way_out = "name the folder of a dbt project, or make one with `sluice init`";
-                faults.error(FILE, None, format!("the file cannot be read: {error}"), way_out);
+                faults.error(&path, None, format!("the file cannot be read: {error}"), way_out);
                 return None;
             }
         };
-        let json = yaml::parse(FILE, &text).map_err(|error| faults.push(error)).ok()?;
+        let json = yaml::parse(&path, &text).map_err(|error| faults.push(error)).ok()?;
         let Some(name) = json.get("name").and_then(text_of) else {
-            faults.error(FILE, None, "the project has no name", "add name: my_project");
+            faults.error(&path, None, "the project has no name", "add name: my_project");
             return None;
         };
-        warn_of_hooks(&json, faults);
-        let paths = |key: &str, default: &str| match json.get(key) {
-            Some(paths) => texts_of(paths),
-            None => vec![default.to_owned()],
+        if folder.is_empty() {
+            warn_of_hooks(&json, faults);
+        }
+        let paths = |key: &str, default: &str| -> Vec<String> {
+            let paths = json.get(key).map_or_else(|| vec![default.to_owned()], texts_of);
+            paths.iter().map(|path| format!("{folder}{path}")).collect()
         };
+        let path_of = |key: &str, default: &str| json.get(key).and_then(text_of).unwrap_or_else(|| default.to_owned());
         let tree = |key: &str| json.get(key).cloned().unwrap_or(Json::Null);
         Some(ProjectFile {
             version: json.get("version").and_then(text_of),
@@ -60,22 +91,84 @@ impl ProjectFile {
             macro_paths: paths("macro-paths", "macros"),
             snapshot_paths: paths("snapshot-paths", "snapshots"),
             test_paths: paths("test-paths", "tests"),
-            vars: vars(&json, &name),
+            packages_path: path_of("packages-install-path", "dbt_packages"),
+            target_path: path_of("target-path", "target"),
+            vars: json.get("vars").and_then(Json::as_object).cloned().unwrap_or_default(),
+            dispatch: dispatch(&json),
             models: tree("models"),
             seeds: tree("seeds"),
+            snapshots: tree("snapshots"),
+            sources: tree("sources"),
             data_tests: if json.get("data_tests").is_some() { tree("data_tests") } else { tree("tests") },
+            folder: folder.to_owned(),
             name,
         })
     }
 
+    /// Where it is, for messages.
+    pub(super) fn file_path(&self) -> String {
+        format!("{}{FILE}", self.folder)
+    }
+
+    /// Whether its folder has this name.
+    pub(super) fn is_in(&self, folder: &str) -> bool {
+        self.folder.trim_end_matches('/').rsplit('/').next() == Some(folder)
+    }
+
     /// Renders the Jinja in the config trees.
     pub(super) fn render_configs(&mut self, engine: &Engine, faults: &mut Faults) {
-        for tree in [&mut self.models, &mut self.seeds, &mut self.data_tests] {
-            match engine.render_json(FILE, std::mem::take(tree), &[]) {
+        let path = self.file_path();
+        let trees = [&mut self.models, &mut self.seeds, &mut self.snapshots, &mut self.sources, &mut self.data_tests];
+        for tree in trees {
+            match engine.render_json((&self.name, &path), std::mem::take(tree), &[]) {
                 Ok(rendered) => *tree = rendered,
                 Err(error) => faults.push(error),
             }
         }
+    }
+
+    /// Its configs of a kind, by folder.
+    pub(super) fn tree(&self, kind: Kind) -> &Json {
+        match kind {
+            Kind::Models => &self.models,
+            Kind::Seeds => &self.seeds,
+            Kind::Snapshots => &self.snapshots,
+            Kind::Sources => &self.sources,
+            Kind::DataTests => &self.data_tests,
+        }
+    }
+
+    /// The folders of a file of this package below the path that it is in, and its name; for a file elsewhere, its name.
+    pub(super) fn fqn(&self, path: &str) -> Vec<String> {
+        let paths = [&self.model_paths, &self.seed_paths, &self.snapshot_paths, &self.test_paths];
+        let below =
+            paths.into_iter().flatten().find_map(|folder| path.strip_prefix(folder.as_str())?.strip_prefix('/'));
+        let below = below.unwrap_or_else(|| path.rsplit('/').next().unwrap_or(path));
+        let stem = below.rsplit_once('.').map_or(below, |(stem, _)| stem);
+        stem.split('/').map(str::to_owned).collect()
+    }
+}
+
+/// The configs of a node that come from `dbt_project.yml`.
+#[derive(Debug, Default)]
+pub(super) struct FolderConfigs {
+    /// Those that property files and the node itself replace.
+    pub(super) usual: Config,
+    /// What the project says of a package's node; it replaces what the package says.
+    pub(super) last: Config,
+}
+
+impl FolderConfigs {
+    /// Those of a node of the package `own`.
+    pub(super) fn of(root: &ProjectFile, own: &ProjectFile, kind: Kind, fqn: &[String]) -> Self {
+        let usual = folder_config(own.tree(kind), &own.name, fqn);
+        if own.name == root.name {
+            return FolderConfigs { usual, last: Config::new() };
+        }
+        let last = folder_config(root.tree(kind), &own.name, fqn);
+        let mut both = FolderConfigs { usual, last };
+        merge(&mut both.usual, both.last.clone());
+        both
     }
 }
 
@@ -85,16 +178,29 @@ fn warn_of_hooks(json: &Json, faults: &mut Faults) {
             faults.warn(FILE, None, format!("{key} is ignored: sluice runs for ever and has no such moment"));
         }
     }
-    if json.get("snapshots").and_then(Json::as_object).is_some_and(|tree| !tree.is_empty()) {
-        faults.warn(FILE, None, "snapshots are not supported yet and are ignored");
-    }
 }
 
-fn vars(json: &Json, project: &str) -> Config {
-    let mut vars = json.get("vars").and_then(Json::as_object).cloned().unwrap_or_default();
-    if let Some(Json::Object(own)) = vars.remove(project) {
-        vars.extend(own);
+fn dispatch(json: &Json) -> HashMap<String, Vec<String>> {
+    let orders = json.get("dispatch").and_then(Json::as_array).into_iter().flatten();
+    let order = |order: &Json| {
+        Some((order.get("macro_namespace").and_then(text_of)?, order.get("search_order").map(texts_of)?))
+    };
+    orders.filter_map(order).collect()
+}
+
+/// The vars that the nodes of the package `own` see: those of the command line win over those of the project for the
+/// package, those over the project's global ones, and those over the package's own.
+pub(super) fn vars_of(root: &ProjectFile, own: &ProjectFile, given: &Config) -> Config {
+    let mut vars = Config::new();
+    let owners = if own.name == root.name { vec![root] } else { vec![own, root] };
+    for owner in owners {
+        vars.extend(owner.vars.clone());
+        if let Some(Json::Object(of_package)) = owner.vars.get(&own.name) {
+            vars.remove(&own.name);
+            vars.extend(of_package.clone());
+        }
     }
+    vars.extend(given.clone());
     vars
 }
 
@@ -137,7 +243,7 @@ fn collect_unused(tree: &Json, path: &mut Vec<String>, fqns: &[Vec<String>], unu
 }
 
 fn is_config(key: &str, value: &Json) -> bool {
-    key.starts_with('+') || !value.is_object() || matches!(key, "meta" | "column_types" | "persist_docs" | "docs")
+    key.starts_with('+') || !value.is_object() || CONFIGS_OF_MAPS.contains(&key)
 }
 
 /// Merges configs as dbt does: tags and hooks add up, `meta` and `column_types` merge, all others replace.
@@ -181,7 +287,7 @@ mod tests {
 
     fn read() -> (ProjectFile, Faults) {
         let mut faults = Faults::default();
-        let file = ProjectFile::read(&Embedded(&[(FILE, TEXT)]), &mut faults).unwrap();
+        let file = ProjectFile::read(&Embedded(&[(FILE, TEXT)]), "", &mut faults).unwrap();
         (file, faults)
     }
 
@@ -196,7 +302,7 @@ mod tests {
         assert_eq!((file.name.as_str(), file.version.as_deref()), ("shop", Some("1.0")));
         assert_eq!(file.model_paths, ["models", "more"]);
         assert_eq!(file.seed_paths, ["seeds"]);
-        assert_eq!(Json::Object(file.vars), serde_json::json!({"a": 1, "b": 3}));
+        assert_eq!(Json::Object(vars_of(&file, &file, &Config::new())), serde_json::json!({"a": 1, "b": 3}));
         assert_eq!(
             faults.warnings,
             ["dbt_project.yml: on-run-start is ignored: sluice runs for ever and has no such moment"]
@@ -221,8 +327,8 @@ mod tests {
     #[test]
     fn faults_say_the_way_out() {
         let mut faults = Faults::default();
-        assert!(ProjectFile::read(&Embedded(&[]), &mut faults).is_none());
-        assert!(ProjectFile::read(&Embedded(&[(FILE, "version: 1")]), &mut faults).is_none());
+        assert!(ProjectFile::read(&Embedded(&[]), "", &mut faults).is_none());
+        assert!(ProjectFile::read(&Embedded(&[(FILE, "version: 1")]), "", &mut faults).is_none());
         assert!(faults.errors[0].to_string().contains("sluice init"), "{}", faults.errors[0]);
         assert_eq!(faults.errors[1].to_string(), "dbt_project.yml: the project has no name; add name: my_project");
     }

@@ -5,28 +5,29 @@ use std::sync::Arc;
 
 use indexmap::IndexMap;
 
+use super::contracts;
 use super::data_tests;
-use super::dbt_project::{self, ProjectFile, unused_folders};
+use super::dbt_project::{self, FolderConfigs, Kind, ProjectFile, vars_of};
+use super::describe::Describer;
 use super::docs::Docs;
 use super::error::{Faults, ProjectErrors};
 use super::files::{Files, Folder};
-use super::jinja::blocks::blocks;
-use super::jinja::{Engine, EnvVars};
-use super::models::{Compiler, draft};
+use super::jinja::{Engine, EnvVars, PackageTemplates};
+use super::listing::{listed, text_of};
+use super::models::Compiler;
 use super::node::{DataTest, Model, NodeRef, SourceTable};
+use super::nodes::{read_models, read_seeds};
+use super::notices;
+use super::packages::Packages;
 use super::properties::Properties;
-use super::relation::{Catalog, Relation};
-use super::resolve::Names;
-use super::seeds::{self, Seed};
+use super::seeds::Seed;
+use super::select::{self, Selector};
 use super::settings::Settings;
 use super::unit_tests::{self, UnitTest};
-use super::values::Config;
+use super::values::{Config, bool_of};
 
 /// The stack (in bytes) of the thread that loads a project; only what is used of it takes memory.
 const STACK_BYTES: usize = 512 << 20;
-
-/// Packages of dbt whose macros sluice brings itself.
-const OWN_PACKAGES: [&str; 1] = ["dbt_utils"];
 
 /// A dbt project and its `sluice.yml`, rendered and checked.
 #[derive(Debug, Clone)]
@@ -37,6 +38,8 @@ pub struct Project {
     pub version: Option<String>,
     /// The profile in `dbt_project.yml`; sluice does not use it.
     pub profile: Option<String>,
+    /// Where artifacts go, below the project's folder: `target-path` of `dbt_project.yml`.
+    pub target_path: String,
     /// The project's folder; empty when it was not read from a folder.
     pub root: PathBuf,
     /// The models by name, each after those that it reads.
@@ -49,12 +52,23 @@ pub struct Project {
     pub tests: Vec<DataTest>,
     /// The unit tests.
     pub unit_tests: Vec<UnitTest>,
-    /// The vars of `dbt_project.yml`.
+    /// The selectors of `selectors.yml`.
+    pub selectors: Vec<Selector>,
+    /// The vars of the project itself.
     pub vars: Config,
     /// What does not stop the project, but its owner should know; one line each.
     pub warnings: Vec<String>,
     /// What `sluice.yml` says.
     pub settings: Settings,
+}
+
+/// What the loading of a project is given besides its files.
+#[derive(Debug, Clone, Default)]
+pub struct LoadOptions {
+    /// Vars that win over those of `dbt_project.yml`.
+    pub vars: Config,
+    /// Who knows the columns of tables; without one, templates that ask for them (`dbt_utils.star`) are faults.
+    pub describer: Option<Describer>,
 }
 
 impl Project {
@@ -66,7 +80,19 @@ impl Project {
         dir: &Path,
         env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Result<Self, ProjectErrors> {
-        let mut project = Self::load_files(&Folder::new(dir), env)?;
+        Self::load_with(dir, env, LoadOptions::default())
+    }
+
+    /// Loads the project in a folder, with options.
+    ///
+    /// # Errors
+    /// As [`Project::load`].
+    pub fn load_with(
+        dir: &Path,
+        env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+        options: LoadOptions,
+    ) -> Result<Self, ProjectErrors> {
+        let mut project = Self::load_files_with(&Folder::new(dir), env, options)?;
         project.root = dir.to_owned();
         Ok(project)
     }
@@ -79,8 +105,20 @@ impl Project {
         files: &dyn Files,
         env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
     ) -> Result<Self, ProjectErrors> {
+        Self::load_files_with(files, env, LoadOptions::default())
+    }
+
+    /// As [`Project::load_files`], with options.
+    ///
+    /// # Errors
+    /// As [`Project::load`].
+    pub fn load_files_with(
+        files: &dyn Files,
+        env: impl Fn(&str) -> Option<String> + Send + Sync + 'static,
+        options: LoadOptions,
+    ) -> Result<Self, ProjectErrors> {
         let mut faults = Faults::default();
-        let loaded = on_deep_stack(|| load(files, Arc::new(env), &mut faults)).unwrap_or_else(|error| {
+        let loaded = on_deep_stack(|| load(files, Arc::new(env), options, &mut faults)).unwrap_or_else(|error| {
             faults.error(
                 dbt_project::FILE,
                 None,
@@ -130,266 +168,98 @@ fn on_deep_stack<T: Send>(work: impl FnOnce() -> T + Send) -> std::io::Result<T>
 }
 
 /// Everything in order; `None` when there is too little to go on (the faults say why).
-fn load(files: &dyn Files, env: EnvVars, faults: &mut Faults) -> Option<Project> {
-    let project = ProjectFile::read(files, faults);
+fn load(files: &dyn Files, env: EnvVars, options: LoadOptions, faults: &mut Faults) -> Option<Project> {
+    let root = ProjectFile::read(files, "", faults);
     let settings = Settings::read(files, &*env, faults);
-    let mut project = project?;
-    warn_of_packages(files, faults);
-    let engine = Engine::new(&project.name, project.vars.clone(), env, &macro_files(files, &project, faults), faults);
-    project.render_configs(&engine, faults);
-    let properties = properties(files, &project, &engine, faults);
-    let seeds = read_seeds(files, &project, &properties, faults);
-    let mut compiler = read_models(files, &project, &engine, &properties, &seeds, faults);
+    let mut packages = Packages::read(files, root?, faults);
+    let engine = engine(files, &packages, env, &options.vars, faults);
+    packages.0.iter_mut().for_each(|package| package.render_configs(&engine, faults));
+    let mut properties = properties(files, &packages, &engine, faults);
+    properties.sources.retain(|table| !is_disabled(table, &packages));
+    let seeds = read_seeds(files, &packages, &engine, &properties, faults);
+    let mut compiler = read_models(files, &packages, &engine, (&properties, &seeds), faults);
+    compiler.columns = compiler.columns_of(options.describer, &properties, &seeds);
     compiler.compile(faults);
-    warn_of_entries(&compiler, &properties, faults);
-    warn_of_folders(&compiler, &seeds, faults);
+    notices::warn_of_entries(&compiler, &properties, faults);
+    notices::warn_of_folders(&compiler, &seeds, faults);
     let tests = read_tests(files, &compiler, &properties, faults);
     let unit_tests = properties.unit_tests.iter().filter_map(|entry| unit_tests::read(entry, &compiler, files, faults));
     let unit_tests = unit_tests.collect();
     let settings = settings?;
     settings.check_sources(files, &properties.sources, faults);
+    let models = compiler.models(&properties);
+    let root = packages.root();
     Some(Project {
-        models: compiler.models(&properties),
-        name: project.name.clone(),
-        version: project.version.clone(),
-        profile: project.profile.clone(),
+        models,
+        name: root.name.clone(),
+        version: root.version.clone(),
+        profile: root.profile.clone(),
+        target_path: root.target_path.clone(),
         root: PathBuf::new(),
         sources: properties.sources,
         seeds,
         tests,
         unit_tests,
-        vars: project.vars.clone(),
+        vars: vars_of(root, root, &options.vars),
+        selectors: select::read_selectors(files, faults),
         warnings: Vec::new(),
         settings,
     })
 }
 
-/// The files below folders whose names end so, with the folder that each is below.
-fn listed<'a>(files: &dyn Files, paths: &'a [String], ending: &str, faults: &mut Faults) -> Vec<(&'a str, String)> {
-    let mut found: Vec<(&str, String)> = Vec::new();
-    for folder in paths {
-        match files.list(folder) {
-            Ok(list) => {
-                found.extend(list.into_iter().filter(|path| path.ends_with(ending)).map(|path| (folder.as_str(), path)))
-            }
-            Err(error) => {
-                faults.error(folder, None, format!("the folder cannot be read: {error}"), "check its permissions")
-            }
-        }
-    }
-    found.sort_by(|a, b| a.1.cmp(&b.1));
-    found.dedup_by(|a, b| a.1 == b.1);
-    found
+/// Whether `dbt_project.yml` takes a source's table out.
+fn is_disabled(table: &SourceTable, packages: &Packages) -> bool {
+    let own = packages.named(&table.package).unwrap_or_else(|| packages.root());
+    let mut fqn = own.fqn(&table.origin.file);
+    fqn.pop();
+    fqn.extend([table.source.clone(), table.name.clone()]);
+    let config = FolderConfigs::of(packages.root(), own, Kind::Sources, &fqn).usual;
+    config.get("enabled").and_then(bool_of) == Some(false)
 }
 
-fn text_of(files: &dyn Files, path: &str, faults: &mut Faults) -> Option<String> {
-    files.read(path).map_err(|error| faults.error(path, None, format!("the file cannot be read: {error}"), "")).ok()
+/// The templates of all packages, with their vars.
+fn engine(files: &dyn Files, packages: &Packages, env: EnvVars, vars: &Config, faults: &mut Faults) -> Engine {
+    let root = packages.root();
+    let templates = |package: &ProjectFile| PackageTemplates {
+        name: package.name.clone(),
+        vars: vars_of(root, package, vars),
+        macros: macro_files(files, package, faults),
+    };
+    let all = packages.0.iter().map(templates).collect();
+    Engine::new(all, root.dispatch.clone(), env, faults)
 }
 
-fn warn_of_packages(files: &dyn Files, faults: &mut Faults) {
-    for file in ["packages.yml", "dependencies.yml"] {
-        let Ok(text) = files.read(file) else { continue };
-        let json = super::yaml::parse(file, &text).unwrap_or_default();
-        for package in json.get("packages").and_then(serde_json::Value::as_array).into_iter().flatten() {
-            let named =
-                ["package", "git", "local"].iter().find_map(|key| package.get(*key).and_then(super::values::text_of));
-            let named = named.unwrap_or_else(|| package.to_string());
-            let short = named.rsplit('/').next().unwrap_or_default().trim_end_matches(".git");
-            if !OWN_PACKAGES.contains(&short) {
-                faults.warn(
-                    file,
-                    None,
-                    format!("package \"{named}\" is not read: sluice brings dbt_utils, and no other package"),
-                );
-            }
-        }
-    }
-}
-
-fn macro_files(files: &dyn Files, project: &ProjectFile, faults: &mut Faults) -> Vec<(String, String)> {
-    let generic: Vec<String> = project.test_paths.iter().map(|path| format!("{path}/generic")).collect();
-    let mut found = listed(files, &project.macro_paths, ".sql", faults);
+fn macro_files(files: &dyn Files, package: &ProjectFile, faults: &mut Faults) -> Vec<(String, String)> {
+    let generic: Vec<String> = package.test_paths.iter().map(|path| format!("{path}/generic")).collect();
+    let mut found = listed(files, &package.macro_paths, ".sql", faults);
     found.extend(listed(files, &generic, ".sql", faults));
-    found.into_iter().filter_map(|(_, path)| text_of(files, &path, faults).map(|text| (path, text))).collect()
+    found.into_iter().filter_map(|path| text_of(files, &path, faults).map(|text| (path, text))).collect()
 }
 
-fn properties(files: &dyn Files, project: &ProjectFile, engine: &Engine, faults: &mut Faults) -> Properties {
-    let mut paths = project.model_paths.clone();
-    for more in [&project.seed_paths, &project.snapshot_paths, &project.macro_paths, &project.test_paths] {
-        paths.extend(more.iter().cloned());
-    }
+fn properties(files: &dyn Files, packages: &Packages, engine: &Engine, faults: &mut Faults) -> Properties {
     let mut docs = Docs::default();
-    for (_, path) in listed(files, &paths, ".md", faults) {
+    let folders = |package: &ProjectFile| {
+        let more = [&package.seed_paths, &package.snapshot_paths, &package.macro_paths, &package.test_paths];
+        package.model_paths.iter().chain(more.into_iter().flatten()).cloned().collect::<Vec<_>>()
+    };
+    for path in
+        packages.0.iter().flat_map(|package| listed(files, &folders(package), ".md", faults)).collect::<Vec<_>>()
+    {
         if let Some(text) = text_of(files, &path, faults) {
             docs.add(&path, &text, faults);
         }
     }
-    let mut found = listed(files, &paths, ".yml", faults);
-    found.extend(listed(files, &paths, ".yaml", faults));
     let mut properties = Properties::default();
-    for (_, path) in found {
-        if let Some(text) = text_of(files, &path, faults) {
-            properties.add(&path, &text, engine, &docs, faults);
+    for package in &packages.0 {
+        let mut found = listed(files, &folders(package), ".yml", faults);
+        found.extend(listed(files, &folders(package), ".yaml", faults));
+        for path in found {
+            if let Some(text) = text_of(files, &path, faults) {
+                properties.add((&package.name, &path), &text, engine, &docs, faults);
+            }
         }
     }
     properties
-}
-
-/// The folders of a file below its path, and its name without the ending.
-fn fqn(folder: &str, path: &str) -> Vec<String> {
-    let below = path.strip_prefix(folder).unwrap_or(path).trim_start_matches('/');
-    let stem = below.rsplit_once('.').map_or(below, |(stem, _)| stem);
-    stem.split('/').map(str::to_owned).collect()
-}
-
-fn read_seeds(files: &dyn Files, project: &ProjectFile, properties: &Properties, faults: &mut Faults) -> Vec<Seed> {
-    let mut seeds: Vec<Seed> = Vec::new();
-    for (folder, path) in listed(files, &project.seed_paths, ".csv", faults) {
-        let fqn = fqn(folder, &path);
-        let entry = fqn.last().and_then(|name| properties.seeds.get(name));
-        let Some(seed) = seeds::read(files, project, &path, fqn, entry, faults) else { continue };
-        match seeds.iter().find(|other| other.name == seed.name) {
-            Some(other) => {
-                let what = format!("there are two seeds \"{}\", also {}", seed.name, other.path);
-                faults.error(&path, None, what, "rename one of the files");
-            }
-            None => seeds.push(seed),
-        }
-    }
-    seeds
-}
-
-/// Reads all models and puts together what rendering needs.
-fn read_models<'a>(
-    files: &dyn Files,
-    project: &'a ProjectFile,
-    engine: &'a Engine,
-    properties: &Properties,
-    seeds: &[Seed],
-    faults: &mut Faults,
-) -> Compiler<'a> {
-    let mut names = Names { project: project.name.clone(), ..Names::default() };
-    names.seeds = seeds.iter().map(|seed| seed.name.clone()).collect();
-    names.sources = properties.sources.iter().map(|table| (table.source.clone(), table.name.clone())).collect();
-    names.snapshots = snapshots(files, project, faults);
-    for (_, path) in listed(files, &project.model_paths, ".py", faults) {
-        faults.error(&path, None, "python models are not supported", "write the model in SQL, or leave the file out");
-    }
-    let mut drafts = IndexMap::new();
-    let mut paths: IndexMap<String, String> = seeds.iter().map(|seed| (seed.name.clone(), seed.path.clone())).collect();
-    for (folder, path) in listed(files, &project.model_paths, ".sql", faults) {
-        let fqn = fqn(folder, &path);
-        let name = fqn.last().cloned().unwrap_or_default();
-        if let Some(other) = paths.get(&name) {
-            let what = format!("model \"{name}\" has the name of {other}");
-            faults.error(&path, None, what, "names are unique in a project; rename one of the files");
-            continue;
-        }
-        let draft = draft(files, project, engine, (&path, fqn), properties.models.get(&name), faults);
-        if draft.as_ref().is_some_and(|draft| draft.disabled()) {
-            names.disabled.insert(name);
-            continue;
-        }
-        paths.insert(name.clone(), path);
-        names.models.insert(name.clone());
-        if let Some(draft) = draft {
-            drafts.insert(name, draft);
-        }
-    }
-    let mut compiler = Compiler { project, engine, names, catalog: Arc::default(), drafts, bodies: IndexMap::new() };
-    compiler.catalog = Arc::new(catalog(&compiler, properties, seeds, faults));
-    compiler
-}
-
-/// The tables of all nodes; two nodes of one table are a fault.
-fn catalog(compiler: &Compiler<'_>, properties: &Properties, seeds: &[Seed], faults: &mut Faults) -> Catalog {
-    let mut catalog = Catalog::default();
-    let mut taken: IndexMap<String, String> = IndexMap::new();
-    let mut claim = |relation: &Relation, what: String, file: &str, line: Option<usize>| {
-        if relation.ephemeral.is_some() {
-            return;
-        }
-        match taken.get(&relation.to_string().to_lowercase()) {
-            Some(other) => {
-                let what = format!("{what} makes the table {relation}, and so does {other}");
-                faults.error(file, line, what, "give one of them another schema or alias");
-            }
-            None => {
-                taken.insert(relation.to_string().to_lowercase(), what);
-            }
-        }
-    };
-    for table in &properties.sources {
-        let relation = Relation::table(&table.schema, &table.identifier);
-        let what = format!("source \"{}.{}\"", table.source, table.name);
-        if table.stream.is_some() {
-            claim(&relation, what, &table.origin.file, table.origin.line);
-        }
-        catalog.sources.insert((table.source.clone(), table.name.clone()), relation);
-    }
-    for seed in seeds {
-        let relation = Relation::table(&seed.schema, &seed.alias);
-        claim(&relation, format!("seed \"{}\"", seed.name), &seed.path, None);
-        catalog.nodes.insert(seed.name.clone(), relation);
-    }
-    for draft in compiler.drafts.values() {
-        let relation = draft.relation();
-        claim(&relation, format!("model \"{}\"", draft.name), &draft.path, None);
-        catalog.nodes.insert(draft.name.clone(), relation);
-    }
-    catalog
-}
-
-/// The names of snapshot blocks, with a warning for each.
-fn snapshots(files: &dyn Files, project: &ProjectFile, faults: &mut Faults) -> std::collections::BTreeSet<String> {
-    let mut names = std::collections::BTreeSet::new();
-    for (_, path) in listed(files, &project.snapshot_paths, ".sql", faults) {
-        let Some(text) = text_of(files, &path, faults) else { continue };
-        for block in blocks(&text, &["snapshot"]).unwrap_or_default() {
-            faults.warn(
-                &path,
-                Some(block.line),
-                format!("snapshot \"{}\" is not supported yet and is ignored", block.name),
-            );
-            names.insert(block.name);
-        }
-    }
-    names
-}
-
-/// Entries of property files without a node.
-fn warn_of_entries(compiler: &Compiler<'_>, properties: &Properties, faults: &mut Faults) {
-    let names = &compiler.names;
-    let is_known = |name: &String| names.models.contains(name) || names.disabled.contains(name);
-    for (name, entry) in properties.models.iter().filter(|(name, _)| !is_known(name)) {
-        let way_out = super::nearest::did_you_mean(
-            name,
-            names.models.iter().map(String::as_str),
-            "remove the entry, or add the model",
-        );
-        let text = format!("model \"{name}\" is described here, and there is no file {name}.sql; {way_out}");
-        faults.warn(&entry.origin.file, entry.origin.line, text);
-    }
-    for (name, entry) in properties.seeds.iter().filter(|(name, _)| !names.seeds.contains(*name)) {
-        let text = format!("seed \"{name}\" is described here, and there is no file {name}.csv");
-        faults.warn(&entry.origin.file, entry.origin.line, text);
-    }
-}
-
-/// Folders that `dbt_project.yml` configures and that hold nothing.
-fn warn_of_folders(compiler: &Compiler<'_>, seeds: &[Seed], faults: &mut Faults) {
-    let project = compiler.project;
-    let models: Vec<Vec<String>> = compiler.drafts.values().map(|draft| draft.fqn.clone()).collect();
-    let seeds: Vec<Vec<String>> = seeds.iter().map(|seed| seed.fqn.clone()).collect();
-    for (kind, tree, fqns) in [("models", &project.models, models), ("seeds", &project.seeds, seeds)] {
-        for folder in unused_folders(tree, &project.name, &fqns) {
-            faults.warn(
-                dbt_project::FILE,
-                None,
-                format!("{kind}.{}.{folder} configures a folder in which nothing is", project.name),
-            );
-        }
-    }
 }
 
 fn read_tests(
@@ -398,15 +268,20 @@ fn read_tests(
     properties: &Properties,
     faults: &mut Faults,
 ) -> Vec<DataTest> {
-    let mut tests: Vec<DataTest> =
-        properties.tests.iter().filter_map(|entry| data_tests::generic(entry, compiler, faults)).collect();
-    for (folder, path) in listed(files, &compiler.project.test_paths, ".sql", faults) {
-        let below = path.strip_prefix(folder).unwrap_or(&path).trim_start_matches('/');
-        if below.starts_with("generic/") || below.starts_with("fixtures/") {
-            continue;
-        }
-        if let Some(text) = text_of(files, &path, faults) {
-            tests.extend(data_tests::singular(&path, &text, compiler, faults));
+    let of_contracts = contracts::tests(compiler, properties);
+    let entries = properties.tests.iter().chain(&of_contracts);
+    let mut tests: Vec<DataTest> = entries.filter_map(|entry| data_tests::generic(entry, compiler, faults)).collect();
+    for package in &compiler.packages.0 {
+        let apart = |path: &String| {
+            let folders = package.test_paths.iter();
+            folders
+                .filter_map(|folder| path.strip_prefix(folder.as_str()))
+                .any(|below| below.starts_with("/generic/") || below.starts_with("/fixtures/"))
+        };
+        for path in listed(files, &package.test_paths, ".sql", faults).into_iter().filter(|path| !apart(path)) {
+            if let Some(text) = text_of(files, &path, faults) {
+                tests.extend(data_tests::singular(package, (&path, &text), compiler, faults));
+            }
         }
     }
     tests

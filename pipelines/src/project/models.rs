@@ -1,53 +1,73 @@
 //! Models: from their files, through the two passes in which dbt renders them, to SQL.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use indexmap::IndexMap;
 use serde_json::Value as Json;
 
-use super::dbt_project::{ProjectFile, folder_config, merge};
+use super::dbt_project::{FolderConfigs, Kind, ProjectFile, merge};
+use super::describe::Columns;
 use super::ephemeral;
 use super::error::Faults;
-use super::files::Files;
 use super::graph;
 use super::jinja::session::{Overrides, Recorded, Session};
 use super::jinja::{DEFAULT_SCHEMA, Engine};
+use super::naming;
 use super::nearest::did_you_mean;
 use super::node::{Materialized, Model, NodeRef};
+use super::packages::Packages;
 use super::properties::{NodeEntry, Properties};
 use super::relation::{Catalog, Relation};
 use super::resolve::{Names, Reading};
+use super::snapshots::{self, Snapshot};
 use super::values::{Config, bool_of, text_of, texts_of};
 
 /// A model after the first pass: its configs and refs are known, its SQL is not yet.
 #[derive(Debug)]
 pub(super) struct Draft {
     pub(super) name: String,
+    pub(super) package: String,
     pub(super) path: String,
     pub(super) fqn: Vec<String>,
     pub(super) raw_sql: String,
     pub(super) config: Config,
     pub(super) materialized: Materialized,
+    schema: String,
+    alias: String,
+    /// What makes it a snapshot.
+    snapshot: Option<Snapshot>,
     recorded: Recorded,
+}
+
+/// A model or snapshot as it stands in a file.
+pub(super) struct Written {
+    pub(super) path: String,
+    /// Its folders, and its name.
+    pub(super) fqn: Vec<String>,
+    /// Its SQL at the lines where the file has it.
+    pub(super) raw_sql: String,
+    /// The line where it begins, when it is not all of the file.
+    pub(super) line: Option<usize>,
+    pub(super) is_snapshot: bool,
 }
 
 impl Draft {
     pub(super) fn relation(&self) -> Relation {
-        let text = |key: &str| self.config.get(key).and_then(text_of);
-        let schema = text("schema").unwrap_or_else(|| DEFAULT_SCHEMA.to_owned());
-        let alias = text("alias").unwrap_or_else(|| self.name.clone());
         let ephemeral = (self.materialized == Materialized::Ephemeral).then(|| self.name.clone());
-        Relation { ephemeral, ..Relation::table(&schema, &alias) }
+        Relation { ephemeral, ..Relation::table(&self.schema, &self.alias) }
     }
 
     /// What the model's templates know; `overrides` are those of a unit test.
-    pub(super) fn session(&self, project: &str, catalog: &Arc<Catalog>, overrides: Overrides) -> Session {
+    pub(super) fn session(&self, (catalog, columns): (&Arc<Catalog>, &Columns), overrides: Overrides) -> Session {
         let relation = self.relation();
+        let node = (self.package.as_str(), self.kind());
         Session {
             execute: true,
             catalog: catalog.clone(),
-            model: model_variable(project, &self.name, &self.path, &self.fqn, Some(&relation)),
+            package: self.package.clone(),
+            model: model_variable(node, (&self.name, &self.path, &self.fqn), (&self.schema, &self.alias), &self.config),
+            columns: columns.clone(),
             this: Some(relation.as_table()),
             config: self.config.clone(),
             overrides,
@@ -56,51 +76,71 @@ impl Draft {
     }
 }
 
-/// dbt's `model` variable.
-fn model_variable(project: &str, name: &str, path: &str, fqn: &[String], relation: Option<&Relation>) -> Config {
+/// dbt's `model` variable, and `node` of the macros that name schemas; `kind` is `model`, `snapshot` or `seed`.
+pub(super) fn model_variable(
+    (package, kind): (&str, &str),
+    (name, path, fqn): (&str, &str, &[String]),
+    (schema, alias): (&str, &str),
+    config: &Config,
+) -> Config {
     let mut model = Config::new();
     model.insert("name".into(), name.into());
-    model.insert("resource_type".into(), "model".into());
-    model.insert("unique_id".into(), format!("model.{project}.{name}").into());
+    model.insert("resource_type".into(), kind.into());
+    model.insert("unique_id".into(), format!("{kind}.{package}.{name}").into());
     model.insert("original_file_path".into(), path.into());
-    model.insert("package_name".into(), project.into());
-    model.insert("fqn".into(), std::iter::once(project.to_owned()).chain(fqn.iter().cloned()).collect());
-    // In the first pass the configs that say otherwise are not known yet.
-    model.insert("schema".into(), relation.map_or(DEFAULT_SCHEMA, |relation| &relation.schema).into());
-    model.insert("alias".into(), relation.map_or(name, |relation| &relation.identifier).into());
+    model.insert("path".into(), path.split_once('/').map_or(path, |(_, below)| below).into());
+    model.insert("package_name".into(), package.into());
+    model.insert("fqn".into(), std::iter::once(package.to_owned()).chain(fqn.iter().cloned()).collect());
+    model.insert("schema".into(), schema.into());
+    model.insert("alias".into(), alias.into());
+    model.insert("tags".into(), config.get("tags").map(texts_of).unwrap_or_default().into());
+    model.insert("config".into(), Json::Object(config.clone()));
     model
 }
 
-/// Reads and renders a model's file for the first time; `None` when it is faulty (the fault is noted).
+/// Renders a model or snapshot for the first time; `None` when it is faulty (the fault is noted).
 pub(super) fn draft(
-    files: &dyn Files,
-    project: &ProjectFile,
+    (root, own): (&ProjectFile, &ProjectFile),
     engine: &Engine,
-    (path, fqn): (&str, Vec<String>),
+    written: Written,
     entry: Option<&NodeEntry>,
     faults: &mut Faults,
 ) -> Option<Draft> {
+    let Written { path, fqn, raw_sql, line, is_snapshot } = written;
     let name = fqn.last().cloned().unwrap_or_default();
-    let raw_sql =
-        files.read(path).map_err(|e| faults.error(path, None, format!("the model cannot be read: {e}"), "")).ok()?;
-    let mut config = folder_config(&project.models, &project.name, &fqn);
+    let (kind, tree) = if is_snapshot { ("snapshot", Kind::Snapshots) } else { ("model", Kind::Models) };
+    let FolderConfigs { usual: mut config, last } = FolderConfigs::of(root, own, tree, &fqn);
     if let Some(entry) = entry {
         merge(&mut config, entry.config.clone());
     }
+    let node = (own.name.as_str(), kind);
+    // The configs that say otherwise are not known yet.
+    let table = (DEFAULT_SCHEMA, name.as_str());
     let session = Session {
+        package: own.name.clone(),
         this: Some(Relation::table(DEFAULT_SCHEMA, &name)),
-        model: model_variable(&project.name, &name, path, &fqn, None),
+        model: model_variable(node, (&name, &path, &fqn), table, &config),
         config: config.clone(),
         ..Session::default()
     };
-    let mut recorded = engine.render(path, &raw_sql, session).map_err(|error| faults.push(error)).ok()?.recorded;
+    let mut recorded = engine.render(&path, &raw_sql, session).map_err(|error| faults.push(error)).ok()?.recorded;
     merge(&mut config, std::mem::take(&mut recorded.config));
+    merge(&mut config, last);
     for text in std::mem::take(&mut recorded.warnings) {
-        faults.warn(path, None, text);
+        faults.warn(&path, None, text);
     }
-    warn_of_config(path, &config, faults);
-    let materialized = materialized(path, &name, &config, faults);
-    Some(Draft { name, path: path.to_owned(), fqn, raw_sql, config, materialized, recorded })
+    warn_of_config(&path, &config, faults);
+    let (mut snapshot, mut materialized) = (None, Materialized::Snapshot);
+    if !is_snapshot {
+        materialized = named_materialization(&path, &name, &config, faults);
+    } else if !is_disabled(&config) {
+        snapshot = snapshots::read(&name, (&path, line), &config, faults);
+    }
+    let target = if is_snapshot { config.get("target_schema").and_then(text_of) } else { None };
+    let variable = model_variable(node, (&name, &path, &fqn), table, &config);
+    let (schema, alias) = naming::names(engine, (&path, &name), (variable, &config), faults);
+    let (package, schema) = (own.name.clone(), target.unwrap_or(schema));
+    Some(Draft { name, package, path, fqn, raw_sql, config, materialized, schema, alias, snapshot, recorded })
 }
 
 fn warn_of_config(path: &str, config: &Config, faults: &mut Faults) {
@@ -111,7 +151,7 @@ fn warn_of_config(path: &str, config: &Config, faults: &mut Faults) {
     }
 }
 
-fn materialized(path: &str, name: &str, config: &Config, faults: &mut Faults) -> Materialized {
+fn named_materialization(path: &str, name: &str, config: &Config, faults: &mut Faults) -> Materialized {
     let Some(text) = config.get("materialized").and_then(text_of) else { return Materialized::default() };
     Materialized::named(&text).unwrap_or_else(|| {
         let names = Materialized::NAMES.map(|(name, _)| name);
@@ -124,16 +164,26 @@ fn materialized(path: &str, name: &str, config: &Config, faults: &mut Faults) ->
 impl Draft {
     /// Whether `enabled: false` takes it out.
     pub(super) fn disabled(&self) -> bool {
-        self.config.get("enabled").and_then(bool_of) == Some(false)
+        is_disabled(&self.config)
     }
+
+    /// What dbt calls such a node.
+    fn kind(&self) -> &'static str {
+        if self.materialized == Materialized::Snapshot { "snapshot" } else { "model" }
+    }
+}
+
+fn is_disabled(config: &Config) -> bool {
+    config.get("enabled").and_then(bool_of) == Some(false)
 }
 
 /// Everything that rendering needs once all names are known.
 pub(super) struct Compiler<'a> {
-    pub(super) project: &'a ProjectFile,
+    pub(super) packages: &'a Packages,
     pub(super) engine: &'a Engine,
     pub(super) names: Names,
     pub(super) catalog: Arc<Catalog>,
+    pub(super) columns: Columns,
     pub(super) drafts: IndexMap<String, Draft>,
     /// The models in topological order; the SQL of ephemeral ones is not inlined in `bodies`.
     pub(super) bodies: IndexMap<String, Body>,
@@ -149,40 +199,76 @@ pub(super) struct Body {
 impl Compiler<'_> {
     /// Renders all models, finds their nodes, and puts them in order. Faults are noted; a cycle leaves no order.
     pub(super) fn compile(&mut self, faults: &mut Faults) {
-        let mut bodies = BTreeMap::new();
-        for draft in self.drafts.values() {
-            let what = format!("model \"{}\"", draft.name);
-            let place = Reading { file: &draft.path, text: &draft.raw_sql, line: None, what: &what };
-            let mut depends_on = self.names.resolve(&draft.recorded, place, faults);
-            let session = draft.session(&self.project.name, &self.catalog, Overrides::default());
-            let mut sql = String::new();
-            match self.engine.render(&draft.path, &draft.raw_sql, session) {
-                Ok(rendered) => {
-                    let more = self.names.resolve(&rendered.recorded, place, faults);
-                    depends_on.extend(more.into_iter().filter(|node| !depends_on.contains(node)).collect::<Vec<_>>());
-                    rendered.recorded.warnings.iter().for_each(|text| faults.warn(&draft.path, None, text));
-                    sql = rendered.text.trim().to_owned();
-                }
-                Err(error) => faults.push(error),
-            }
-            bodies.insert(draft.name.clone(), Body { sql, depends_on });
+        let first = self.drafts.values().map(|draft| (draft.name.clone(), self.reads(draft, &draft.recorded, faults)));
+        let first: IndexMap<String, Vec<NodeRef>> = first.collect();
+        // What is read is rendered first, as templates may ask for its columns.
+        let Some(order) = self.order(&first, faults) else { return };
+        let mut nodes = first;
+        for name in order {
+            let Some(draft) = self.drafts.get(&name) else { continue };
+            let mut depends_on = nodes.swap_remove(&name).unwrap_or_default();
+            let sql = self.render(draft, &mut depends_on, faults);
+            let body = Body { sql, depends_on };
+            let whole = self.with_ephemerals(&body.sql, &body.depends_on, &Overrides::default());
+            self.columns.add(draft.relation(), whole);
+            self.bodies.insert(name, body);
         }
+        // The second rendering may have found more of what is read.
+        let reads = self.bodies.iter().map(|(name, body)| (name.clone(), body.depends_on.clone())).collect();
+        let Some(order) = self.order(&reads, faults) else { return self.bodies.clear() };
+        let mut bodies = std::mem::take(&mut self.bodies);
+        self.bodies = order.into_iter().filter_map(|name| bodies.swap_remove_entry(&name)).collect();
+    }
+
+    fn reads(&self, draft: &Draft, recorded: &Recorded, faults: &mut Faults) -> Vec<NodeRef> {
+        let what = format!("{} \"{}\"", draft.kind(), draft.name);
+        let place = Reading { file: &draft.path, text: &draft.raw_sql, line: None, what: &what };
+        self.names.resolve(&draft.package, recorded, place, faults)
+    }
+
+    /// The SQL of a model; nothing when it is faulty. What it reads besides the known nodes is added to them.
+    fn render(&self, draft: &Draft, depends_on: &mut Vec<NodeRef>, faults: &mut Faults) -> String {
+        let session = draft.session((&self.catalog, &self.columns), Overrides::default());
+        let rendered = match self.engine.render(&draft.path, &draft.raw_sql, session) {
+            Ok(rendered) => rendered,
+            Err(error) => {
+                faults.push(error);
+                return String::new();
+            }
+        };
+        for node in self.reads(draft, &rendered.recorded, faults) {
+            if !depends_on.contains(&node) {
+                depends_on.push(node);
+            }
+        }
+        rendered.recorded.warnings.iter().for_each(|text| faults.warn(&draft.path, None, text));
+        let sql = rendered.text.trim();
+        let Some(snapshot) = &draft.snapshot else { return sql.to_owned() };
+        let with_ctes = |sql: &str| self.with_ephemerals(sql, depends_on, &Overrides::default());
+        snapshot.sql(sql, &self.columns, &with_ctes).unwrap_or_else(|why| {
+            let what = format!("snapshot \"{}\": {why}", draft.name);
+            faults.error(&draft.path, None, what, "list the columns in check_cols");
+            String::new()
+        })
+    }
+
+    /// The models in an order in which each comes after those that it reads; nothing, with the fault noted, when they read
+    /// each other in a cycle.
+    fn order(&self, reads: &IndexMap<String, Vec<NodeRef>>, faults: &mut Faults) -> Option<Vec<String>> {
         let reads = self.drafts.keys().map(|name| {
-            let models = bodies.get(name).map(|body| models_of(&body.depends_on)).unwrap_or_default();
+            let models = reads.get(name).map(|nodes| models_of(nodes)).unwrap_or_default();
             (name.clone(), models)
         });
-        match graph::order(&reads.collect()) {
-            Ok(order) => {
-                self.bodies = order.into_iter().filter_map(|name| bodies.remove_entry(&name)).collect();
-            }
-            Err(cycle) => {
-                let first = self.drafts.get(&cycle[0]);
-                let line = first.and_then(|draft| super::lines::line_of_call(&draft.raw_sql, "ref", &cycle[1]));
-                let file = first.map_or("", |draft| draft.path.as_str());
-                let what = format!("models read each other in a cycle: {}", cycle.join(" -> "));
-                faults.error(file, line, what, "remove one of these refs");
-            }
-        }
+        let cycle = match graph::order(&reads.collect()) {
+            Ok(order) => return Some(order),
+            Err(cycle) => cycle,
+        };
+        let first = self.drafts.get(&cycle[0]);
+        let line = first.and_then(|draft| super::lines::line_of_call(&draft.raw_sql, "ref", &cycle[1]));
+        let file = first.map_or("", |draft| draft.path.as_str());
+        let what = format!("models read each other in a cycle: {}", cycle.join(" -> "));
+        faults.error(file, line, what, "remove one of these refs");
+        None
     }
 
     /// A query with the ephemeral models that it needs as CTEs; `kept` are those that stay tables.
@@ -206,12 +292,13 @@ impl Compiler<'_> {
     pub(super) fn models(&self, properties: &Properties) -> IndexMap<String, Model> {
         let pairs = self.bodies.iter().filter_map(|(name, body)| {
             let draft = self.drafts.get(name)?;
-            let entry = properties.models.get(name).cloned();
+            let entry = properties.entry_of(draft).cloned();
             let described = entry.as_ref().map(|entry| entry.origin.clone());
             let entry = entry.unwrap_or_default();
             let relation = draft.relation();
             let model = Model {
                 name: name.clone(),
+                package: draft.package.clone(),
                 path: draft.path.clone(),
                 fqn: draft.fqn.clone(),
                 raw_sql: draft.raw_sql.clone(),
@@ -240,9 +327,10 @@ impl Compiler<'_> {
         }
     }
 
-    /// A session of a test: no model of its own.
-    pub(super) fn test_session(&self, config: Config) -> Session {
-        Session { execute: true, catalog: self.catalog.clone(), config, ..Session::default() }
+    /// A session of a test of a package: no model of its own.
+    pub(super) fn test_session(&self, package: &str, config: Config) -> Session {
+        let (catalog, columns, package) = (self.catalog.clone(), self.columns.clone(), package.to_owned());
+        Session { execute: true, catalog, columns, package, config, ..Session::default() }
     }
 }
 

@@ -55,10 +55,12 @@ pub enum Materialized {
     MaterializedView,
     /// No table: its SQL is a CTE of the models that read it.
     Ephemeral,
+    /// A table of versions, each with the times from when to when it was valid.
+    Snapshot,
 }
 
 impl Materialized {
-    /// All of them, in the words of dbt.
+    /// Those that a model can have, in the words of dbt.
     pub const NAMES: [(&'static str, Materialized); 5] = [
         ("table", Materialized::Table),
         ("view", Materialized::View),
@@ -75,7 +77,7 @@ impl Materialized {
 
 impl fmt::Display for Materialized {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(Self::NAMES.iter().find(|(_, m)| m == self).map_or("table", |(name, _)| name))
+        f.write_str(Self::NAMES.iter().find(|(_, m)| m == self).map_or("snapshot", |(name, _)| name))
     }
 }
 
@@ -94,11 +96,13 @@ pub struct Column {
     pub origin: Origin,
 }
 
-/// A model: one `select` that makes one table.
+/// A model or snapshot: one `select` that makes one table.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Model {
     /// The name by which others `ref` it; unique in the project.
     pub name: String,
+    /// The package in which it is: the project itself, or one of its packages.
+    pub package: String,
     /// Its file, relative to the project's folder.
     pub path: String,
     /// Its folders below the model path, and its name.
@@ -155,6 +159,11 @@ impl Model {
         self.config_list("partition_by")
     }
 
+    /// Whether its columns must be those that are declared, with their types.
+    pub fn contract_enforced(&self) -> bool {
+        super::contracts::is_enforced(&self.config)
+    }
+
     /// Whether it has a table of its own.
     pub fn has_table(&self) -> bool {
         self.materialized != Materialized::Ephemeral
@@ -205,6 +214,10 @@ pub struct StreamMeta {
 pub struct SourceTable {
     /// The source's name.
     pub source: String,
+    /// The package in which it is declared.
+    pub package: String,
+    /// The source's description; empty when there is none.
+    pub source_description: String,
     /// The table's name in the source.
     pub name: String,
     /// The layer, and the folder of the lake, in which it is.
@@ -240,6 +253,8 @@ pub enum Severity {
 pub struct DataTest {
     /// The name, as dbt makes it.
     pub name: String,
+    /// The package in which it is written.
+    pub package: String,
     /// The generic test (`not_null`, `dbt_utils.accepted_range`, ...), or `singular` for a file of its own.
     pub kind: String,
     /// What is tested; none for a singular test.
@@ -258,8 +273,14 @@ pub struct DataTest {
     pub error_if: String,
     /// The condition on that number that is a warning; `!= 0` unless set.
     pub warn_if: String,
+    /// How many of the failing rows are looked at; all when none.
+    pub limit: Option<u64>,
+    /// The table that takes the failing rows, by its schema and name, when they are to be kept.
+    pub stored: Option<(String, String)>,
     /// Its tags.
     pub tags: Vec<String>,
+    /// All its configs.
+    pub config: Config,
     /// What it reads.
     pub depends_on: Vec<NodeRef>,
     /// Where it is written.

@@ -9,7 +9,8 @@ use super::docs::Docs;
 use super::error::Faults;
 use super::jinja::Engine;
 use super::lines::{line_of, line_of_name, line_of_path};
-use super::node::{Column, Origin, SourceTable};
+use super::models::Draft;
+use super::node::{Column, Materialized, Origin, SourceTable};
 use super::sources;
 use super::values::{Config, text_of};
 use super::yaml;
@@ -24,6 +25,9 @@ pub(super) struct NodeEntry {
     pub(super) config: Config,
     pub(super) columns: Vec<Column>,
     pub(super) constraints: Vec<Json>,
+    pub(super) package: String,
+    /// For a snapshot that has no file of its own: what it reads, as `ref('x')`.
+    pub(super) relation: Option<String>,
     pub(super) origin: Origin,
 }
 
@@ -37,6 +41,7 @@ pub(super) enum Tested {
 /// A generic test as it is written.
 #[derive(Debug, Clone)]
 pub(super) struct TestEntry {
+    pub(super) package: String,
     pub(super) tested: Tested,
     pub(super) column: Option<String>,
     pub(super) body: Json,
@@ -46,6 +51,7 @@ pub(super) struct TestEntry {
 /// A unit test as it is written.
 #[derive(Debug, Clone)]
 pub(super) struct UnitEntry {
+    pub(super) package: String,
     pub(super) body: Json,
     pub(super) origin: Origin,
 }
@@ -54,6 +60,7 @@ pub(super) struct UnitEntry {
 #[derive(Debug, Default)]
 pub(super) struct Properties {
     pub(super) models: IndexMap<String, NodeEntry>,
+    pub(super) snapshots: IndexMap<String, NodeEntry>,
     pub(super) seeds: IndexMap<String, NodeEntry>,
     pub(super) sources: Vec<SourceTable>,
     pub(super) tests: Vec<TestEntry>,
@@ -62,6 +69,7 @@ pub(super) struct Properties {
 
 /// A property file that is being read.
 pub(super) struct Reader<'a> {
+    pub(super) package: &'a str,
     pub(super) file: &'a str,
     pub(super) text: &'a str,
     pub(super) docs: &'a Docs,
@@ -69,21 +77,29 @@ pub(super) struct Reader<'a> {
 }
 
 impl Properties {
-    /// Adds what a file says.
-    pub(super) fn add(&mut self, file: &str, text: &str, engine: &Engine, docs: &Docs, faults: &mut Faults) {
+    /// Adds what a file of a package says.
+    pub(super) fn add(
+        &mut self,
+        (package, file): (&str, &str),
+        text: &str,
+        engine: &Engine,
+        docs: &Docs,
+        faults: &mut Faults,
+    ) {
         let json = match yaml::parse(file, text) {
             Ok(json) => json,
             Err(error) => return faults.push(error),
         };
-        let json = match engine.render_json(file, json, &NOT_RENDERED) {
+        let json = match engine.render_json((package, file), json, &NOT_RENDERED) {
             Ok(json) => json,
             Err(mut error) => {
                 error.line = error.line.or_else(|| line_of(text, 1, error.what.split('"').nth(1)?));
                 return faults.push(error);
             }
         };
-        let mut reader = Reader { file, text, docs, faults };
-        for (key, into) in [("models", &mut self.models), ("seeds", &mut self.seeds)] {
+        let mut reader = Reader { package, file, text, docs, faults };
+        let kinds = [("models", &mut self.models), ("snapshots", &mut self.snapshots), ("seeds", &mut self.seeds)];
+        for (key, into) in kinds {
             let start = line_of_path(text, &[key]).unwrap_or(1);
             for node in reader.list(&json, key, Some(start)) {
                 reader.node(node, start, into, &mut self.tests);
@@ -96,12 +112,18 @@ impl Properties {
         let start = line_of_path(text, &["unit_tests"]).unwrap_or(1);
         for body in reader.list(&json, "unit_tests", Some(start)) {
             let line = body.get("name").and_then(text_of).and_then(|name| line_of_name(text, start, &name));
-            self.unit_tests.push(UnitEntry { body: body.clone(), origin: reader.origin(line) });
+            self.unit_tests.push(UnitEntry {
+                package: package.to_owned(),
+                body: body.clone(),
+                origin: reader.origin(line),
+            });
         }
-        if !reader.list(&json, "snapshots", None).is_empty() {
-            let line = line_of_path(text, &["snapshots"]);
-            reader.faults.warn(file, line, "snapshots are not supported yet and are ignored");
-        }
+    }
+
+    /// What is said about a model or snapshot.
+    pub(super) fn entry_of(&self, draft: &Draft) -> Option<&NodeEntry> {
+        let entries = if draft.materialized == Materialized::Snapshot { &self.snapshots } else { &self.models };
+        entries.get(&draft.name)
     }
 }
 
@@ -157,13 +179,14 @@ impl Reader<'_> {
         for key in ["tests", "data_tests"] {
             for body in self.list(entry, key, line) {
                 let (tested, column) = (tested.clone(), column.map(str::to_owned));
-                tests.push(TestEntry { tested, column, body: body.clone(), origin: self.origin(line) });
+                let (package, origin) = (self.package.to_owned(), self.origin(line));
+                tests.push(TestEntry { package, tested, column, body: body.clone(), origin });
             }
         }
     }
 
     fn node(&mut self, entry: &Json, start: usize, into: &mut IndexMap<String, NodeEntry>, tests: &mut Vec<TestEntry>) {
-        let Some((name, line)) = self.name(entry, "model or seed", start) else { return };
+        let Some((name, line)) = self.name(entry, "model, snapshot or seed", start) else { return };
         if entry.get("versions").is_some_and(|versions| !versions.is_null()) {
             let what = format!("model \"{name}\" has versions, which are not supported");
             self.faults.error(self.file, line, what, "remove versions:, and keep one model file");
@@ -181,10 +204,12 @@ impl Reader<'_> {
         }
         let constraints = self.list(entry, "constraints", line).to_vec();
         let description = self.description(entry, line);
+        let relation = entry.get("relation").and_then(text_of);
         let origin = self.origin(line);
         match into.entry(name) {
             Entry::Vacant(free) => {
-                free.insert(NodeEntry { description, config, columns, constraints, origin });
+                let package = self.package.to_owned();
+                free.insert(NodeEntry { description, config, columns, constraints, package, relation, origin });
             }
             Entry::Occupied(there) => {
                 let other = &there.get().origin;

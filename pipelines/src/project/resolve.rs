@@ -1,6 +1,6 @@
 //! Finds the nodes behind the `ref` and `source` calls of a template.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 
 use super::error::Faults;
 use super::jinja::session::Recorded;
@@ -11,12 +11,15 @@ use super::node::NodeRef;
 /// The names that `ref` and `source` can be given.
 #[derive(Debug, Default)]
 pub(super) struct Names {
-    pub(super) project: String,
+    /// The package of each node.
+    pub(super) packages: HashMap<String, String>,
+    /// All packages, the project's own first.
+    pub(super) installed: Vec<String>,
+    /// Models and snapshots.
     pub(super) models: BTreeSet<String>,
     pub(super) seeds: BTreeSet<String>,
     /// Models that `enabled: false` takes out.
     pub(super) disabled: BTreeSet<String>,
-    pub(super) snapshots: BTreeSet<String>,
     pub(super) sources: BTreeSet<(String, String)>,
 }
 
@@ -33,12 +36,19 @@ pub(super) struct Reading<'a> {
 }
 
 impl Names {
-    /// The nodes that `recorded` names, each once and in order; a fault for each name that is nothing.
-    pub(super) fn resolve(&self, recorded: &Recorded, reading: Reading<'_>, faults: &mut Faults) -> Vec<NodeRef> {
+    /// The nodes that `recorded` names, each once and in order; a fault for each name that is nothing. `here` is the package
+    /// of what reads.
+    pub(super) fn resolve(
+        &self,
+        here: &str,
+        recorded: &Recorded,
+        reading: Reading<'_>,
+        faults: &mut Faults,
+    ) -> Vec<NodeRef> {
         let Reading { file, text, line, what } = reading;
         let mut nodes = Vec::new();
         for (package, name) in &recorded.refs {
-            match self.node(package.as_deref(), name) {
+            match self.node(package.as_deref().filter(|package| *package != here), name) {
                 Ok(node) => nodes.push(node),
                 Err((wrong, way_out)) => {
                     faults.error(
@@ -70,12 +80,16 @@ impl Names {
 
     /// The node of a `ref`; else what is wrong with it, and the way out.
     fn node(&self, package: Option<&str>, name: &str) -> Result<NodeRef, (String, String)> {
-        if let Some(package) = package.filter(|package| *package != self.project) {
-            let way_out = format!("this project is \"{}\"; copy the model into it, or declare a source", self.project);
-            return Err((
-                format!("\"{name}\" of package \"{package}\", and models of other packages are not read"),
-                way_out,
-            ));
+        if let Some(package) = package {
+            if !self.installed.iter().any(|installed| installed == package) {
+                let known = self.installed.iter().map(String::as_str);
+                let way_out = did_you_mean(package, known, "name it in packages.yml and run `dbt deps`");
+                return Err((format!("\"{name}\" of package \"{package}\", which is not installed"), way_out));
+            }
+            if let Some(other) = self.packages.get(name).filter(|other| *other != package) {
+                let way_out = format!("it is one of package \"{other}\": write ref('{other}', '{name}')");
+                return Err((format!("\"{name}\" of package \"{package}\", which has no such node"), way_out));
+            }
         }
         if self.models.contains(name) {
             return Ok(NodeRef::Model(name.to_owned()));
@@ -85,10 +99,6 @@ impl Names {
         }
         if self.disabled.contains(name) {
             return Err((format!("\"{name}\", which is disabled"), "remove its enabled: false, or the ref".to_owned()));
-        }
-        if self.snapshots.contains(name) {
-            let way_out = "write it as a model: one row per key and period, with lead() over the changes";
-            return Err((format!("snapshot \"{name}\", and snapshots are not supported yet"), way_out.to_owned()));
         }
         let known = self.models.iter().chain(&self.seeds).map(String::as_str);
         let way_out = did_you_mean(name, known, format!("add {name}.sql below model-paths, or correct the name"));

@@ -3,10 +3,12 @@
 use serde_json::Value as Json;
 
 use super::csv;
-use super::dbt_project::{ProjectFile, folder_config, merge};
+use super::dbt_project::{FolderConfigs, Kind, ProjectFile, merge};
 use super::error::Faults;
 use super::files::Files;
-use super::jinja::DEFAULT_SCHEMA;
+use super::jinja::{DEFAULT_SCHEMA, Engine};
+use super::models::model_variable;
+use super::naming;
 use super::node::Column;
 use super::properties::NodeEntry;
 use super::values::{Config, bool_of, text_of, texts_of};
@@ -16,6 +18,8 @@ use super::values::{Config, bool_of, text_of, texts_of};
 pub struct Seed {
     /// The name by which models `ref` it.
     pub name: String,
+    /// The package in which it is.
+    pub package: String,
     /// Its file, relative to the project's folder.
     pub path: String,
     /// Its folders below the seed path, and its name.
@@ -50,16 +54,17 @@ pub struct SeedColumn {
 /// Reads a seed's file; `None` when it is disabled or faulty (the fault is noted).
 pub(super) fn read(
     files: &dyn Files,
-    project: &ProjectFile,
+    (root, own, engine): (&ProjectFile, &ProjectFile, &Engine),
     path: &str,
     fqn: Vec<String>,
     entry: Option<&NodeEntry>,
     faults: &mut Faults,
 ) -> Option<Seed> {
-    let mut config = folder_config(&project.seeds, &project.name, &fqn);
+    let FolderConfigs { usual: mut config, last } = FolderConfigs::of(root, own, Kind::Seeds, &fqn);
     if let Some(entry) = entry {
         merge(&mut config, entry.config.clone());
     }
+    merge(&mut config, last);
     if config.get("enabled").and_then(bool_of) == Some(false) {
         return None;
     }
@@ -83,11 +88,15 @@ pub(super) fn read(
             declared.unwrap_or_else(|| looks_like(rows.iter().filter_map(|row| row[at].as_deref())).to_owned());
         SeedColumn { name, data_type }
     });
+    let columns = columns.collect();
+    let variable = model_variable((&own.name, "seed"), (&name, path, &fqn), (DEFAULT_SCHEMA, &name), &config);
+    let (schema, alias) = naming::names(engine, (path, &name), (variable, &config), faults);
     Some(Seed {
-        columns: columns.collect(),
+        columns,
         rows,
-        schema: config.get("schema").and_then(text_of).unwrap_or_else(|| DEFAULT_SCHEMA.to_owned()),
-        alias: config.get("alias").and_then(text_of).unwrap_or_else(|| name.clone()),
+        schema,
+        alias,
+        package: own.name.clone(),
         tags: config.get("tags").map(texts_of).unwrap_or_default(),
         description: entry.map(|entry| entry.description.clone()).unwrap_or_default(),
         declared: entry.map(|entry| entry.columns.clone()).unwrap_or_default(),
@@ -175,7 +184,10 @@ mod tests {
         let project = ProjectFile { name: "shop".into(), seeds: config, ..ProjectFile::default() };
         let files = [("seeds/geo/towns.csv", text)];
         let fqn = vec!["geo".to_owned(), "towns".to_owned()];
-        let seed = read(&Embedded(&files), &project, "seeds/geo/towns.csv", fqn, None, &mut faults);
+        let env: crate::project::jinja::EnvVars = std::sync::Arc::new(|_| None);
+        let engine = Engine::new(Vec::new(), std::collections::HashMap::new(), env, &mut faults);
+        let place = (&project, &project, &engine);
+        let seed = read(&Embedded(&files), place, "seeds/geo/towns.csv", fqn, None, &mut faults);
         (seed, faults.errors.iter().map(ToString::to_string).collect())
     }
 

@@ -83,6 +83,8 @@ fn read_table(
     });
     Some(SourceTable {
         source: source_name.to_owned(),
+        package: reader.package.to_owned(),
+        source_description: reader.description(source, line),
         schema: schema.to_owned(),
         identifier,
         columns,

@@ -7,7 +7,7 @@ use super::files::Files;
 use super::jinja::session::Overrides;
 use super::models::{Compiler, has};
 use super::nearest::did_you_mean;
-use super::node::{NodeRef, Origin};
+use super::node::{Materialized, NodeRef, Origin};
 use super::properties::UnitEntry;
 use super::resolve::Reading;
 use super::seeds;
@@ -20,6 +20,8 @@ pub struct UnitTest {
     pub name: String,
     /// The model that it tests.
     pub model: String,
+    /// The package in which it is written.
+    pub package: String,
     /// Its description; empty when there is none.
     pub description: String,
     /// The model's SQL under the test's overrides. Every table of `given` is named in it as `` `schema`.`table` ``.
@@ -66,6 +68,7 @@ pub enum Rows {
 /// What reading a unit test needs.
 struct Place<'a> {
     name: String,
+    package: &'a str,
     origin: &'a Origin,
     files: &'a dyn Files,
     test_paths: &'a [String],
@@ -85,9 +88,11 @@ pub(super) fn read(
     if config.get("enabled").and_then(bool_of) == Some(false) {
         return None;
     }
-    let mut place = Place { name, origin: &entry.origin, files, test_paths: &compiler.project.test_paths, faults };
+    let own = compiler.packages.named(&entry.package).unwrap_or_else(|| compiler.packages.root());
+    let mut place =
+        Place { name, package: &own.name, origin: &entry.origin, files, test_paths: &own.test_paths, faults };
     let model = text("model").unwrap_or_default();
-    let Some(draft) = compiler.drafts.get(&model) else {
+    let Some(draft) = compiler.drafts.get(&model).filter(|draft| draft.materialized != Materialized::Snapshot) else {
         let known = compiler.drafts.keys().map(String::as_str);
         place.fault(&format!("tests \"{model}\", which is no model"), &did_you_mean(&model, known, "correct model:"));
         return None;
@@ -100,17 +105,18 @@ pub(super) fn read(
     let expect = place.rows(&expect, "expect")?;
     let mut overrides = overrides(&entry.body);
     overrides.tables.extend(given.iter().map(|given| given.node.to_string()));
-    let session = draft.session(&compiler.project.name, &compiler.catalog, overrides.clone());
+    let session = draft.session((&compiler.catalog, &compiler.columns), overrides.clone());
     let rendered = compiler.engine.render(&draft.path, &draft.raw_sql, session);
     let rendered = rendered.map_err(|error| place.faults.push(error)).ok()?;
     let what = format!("unit test \"{}\"", place.name);
     let reading = Reading { file: &draft.path, text: &draft.raw_sql, line: None, what: &what };
-    let depends_on = compiler.names.resolve(&rendered.recorded, reading, place.faults);
+    let depends_on = compiler.names.resolve(&draft.package, &rendered.recorded, reading, place.faults);
     Some(UnitTest {
         sql: compiler.with_ephemerals(rendered.text.trim(), &depends_on, &overrides),
         description: text("description").unwrap_or_default(),
         tags: config.get("tags").map(texts_of).unwrap_or_default(),
         origin: entry.origin.clone(),
+        package: own.name.clone(),
         name: place.name,
         model,
         given,
@@ -139,7 +145,7 @@ impl Place<'_> {
             NodeRef::Model(model.to_owned())
         } else {
             let file = &self.origin.file;
-            let evaluated = compiler.engine.evaluate(file, &input, compiler.test_session(Config::new()));
+            let evaluated = compiler.engine.evaluate(file, &input, compiler.test_session(self.package, Config::new()));
             let (_, recorded) = evaluated
                 .map_err(|mut error| {
                     error.line = self.origin.line;
@@ -148,7 +154,7 @@ impl Place<'_> {
                 .ok()?;
             let what = format!("unit test \"{}\"", self.name);
             let reading = Reading { file, text: "", line: self.origin.line, what: &what };
-            let nodes = compiler.names.resolve(&recorded, reading, self.faults);
+            let nodes = compiler.names.resolve(self.package, &recorded, reading, self.faults);
             match nodes.into_iter().next() {
                 Some(node) => node,
                 None if recorded.refs.is_empty() && recorded.sources.is_empty() => {

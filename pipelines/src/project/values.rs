@@ -57,6 +57,20 @@ pub(super) fn bool_of(json: &Json) -> Option<bool> {
     }
 }
 
+/// Vars as `--vars` has them: a map in YAML (JSON is YAML).
+///
+/// # Errors
+/// In words, when it is no such map.
+pub fn parse_vars(text: &str) -> Result<Config, String> {
+    let way_out = "write --vars '{name: value}'";
+    let yaml = serde_norway::from_str(text).map_err(|e| format!("not valid YAML: {e}; {way_out}"))?;
+    match yaml_to_json(yaml) {
+        Json::Object(vars) => Ok(vars),
+        Json::Null => Ok(Config::new()),
+        other => Err(format!("{other} is no map of vars; {way_out}")),
+    }
+}
+
 /// JSON to Jinja.
 pub(super) fn json_to_jinja(json: &Json) -> Jinja {
     match json {
@@ -121,5 +135,7 @@ mod tests {
         assert_eq!(bool_of(&"Yes".into()), Some(true));
         assert_eq!(bool_of(&Json::Bool(false)), Some(false));
         assert_eq!(bool_of(&"maybe".into()), None);
+        assert_eq!(parse_vars("a: 1").unwrap(), parse_vars("{\"a\": 1}").unwrap());
+        assert_eq!(parse_vars("a").unwrap_err(), "\"a\" is no map of vars; write --vars '{name: value}'");
     }
 }

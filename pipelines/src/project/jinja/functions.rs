@@ -1,5 +1,6 @@
 //! dbt's functions: `ref`, `source`, `config`, `var`, `env_var`, `return` and the rest.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use minijinja::value::{Kwargs, Object, ObjectRepr, Rest, Value, ValueKind};
@@ -10,13 +11,13 @@ use super::super::relation::Relation;
 use super::super::values::{Config, jinja_to_json, json_to_jinja, yaml_to_json};
 use super::EnvVars;
 use super::fault::raise;
-use super::session::Session;
+use super::session::{Session, package_of};
 
 /// Functions of dbt that ask a database.
 const DATABASE_FUNCTIONS: [&str; 5] = ["run_query", "statement", "load_result", "store_result", "get_columns_in_query"];
 
 /// Adds the functions to an environment.
-pub(super) fn install(env: &mut Environment<'static>, vars: Config, env_vars: EnvVars) {
+pub(super) fn install(env: &mut Environment<'static>, vars: Vars, env_vars: EnvVars) {
     env.add_function("ref", reference);
     env.add_function("source", source);
     env.add_function("is_incremental", |state: &mut State<'_, '_>| -> Result<Value, Error> {
@@ -54,7 +55,7 @@ pub(super) fn install(env: &mut Environment<'static>, vars: Config, env_vars: En
         "builtins",
         Value::from_pairs(originals.into_iter().chain([("config", Value::from_object(ConfigCall))])),
     );
-    env.add_global("var", Value::from_object(Vars(vars)));
+    env.add_global("var", Value::from_object(vars));
     env.add_global("config", Value::from_object(ConfigCall));
     env.add_global("exceptions", Value::from_object(Exceptions));
 }
@@ -107,13 +108,25 @@ fn env_var(state: &mut State<'_, '_>, env_vars: &EnvVars, name: &str, default: O
     })
 }
 
-/// `var('x', default)`.
-#[derive(Debug)]
-struct Vars(Config);
+/// `var('x', default)`: each package has its own, among them those of the whole project.
+#[derive(Debug, Default)]
+pub(super) struct Vars {
+    /// The project's own package.
+    pub(super) root: String,
+    pub(super) of_packages: HashMap<String, Config>,
+}
 
 impl Vars {
-    fn find(&self, session: &Session, name: &str) -> Option<Value> {
-        session.overrides.vars.get(name).or_else(|| self.0.get(name)).map(json_to_jinja)
+    /// The vars of what is rendered.
+    fn of(&self, session: &Session) -> Option<&Config> {
+        self.of_packages.get(&session.package).or_else(|| self.of_packages.get(&self.root))
+    }
+
+    fn find(&self, session: &Session, here: Option<&str>, name: &str) -> Option<Value> {
+        let replaced = session.overrides.vars.get(name);
+        // A package's macro that the project calls still knows what its own package says.
+        let of_macro = || self.of_packages.get(here?)?.get(name);
+        replaced.or_else(|| self.of(session)?.get(name)).or_else(of_macro).map(json_to_jinja)
     }
 }
 
@@ -129,16 +142,20 @@ impl Object for Vars {
             true => default.get_attr("default").unwrap_or_default(),
             false => default.clone(),
         });
-        self.find(&*Session::of(state)?, name).or(default).ok_or_else(|| {
+        let session = Session::of(state)?;
+        self.find(&session, package_of(state).as_deref(), name).or(default).ok_or_else(|| {
             let otherwise = format!("set it under vars: in dbt_project.yml, or give a default: var('{name}', ...)");
-            let way_out = did_you_mean(name, self.0.keys().map(String::as_str), otherwise);
+            let known = self.of(&session).into_iter().flat_map(|vars| vars.keys().map(String::as_str));
+            let way_out = did_you_mean(name, known, otherwise);
             raise(format!("var \"{name}\" is not defined"), way_out)
         })
     }
 
     fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         match (method, args.first().and_then(Value::as_str)) {
-            ("has_var", Some(name)) => Ok(self.find(&*Session::of(state)?, name).is_some().into()),
+            ("has_var", Some(name)) => {
+                Ok(self.find(&*Session::of(state)?, package_of(state).as_deref(), name).is_some().into())
+            }
             _ => Err(Error::from(ErrorKind::UnknownMethod)),
         }
     }

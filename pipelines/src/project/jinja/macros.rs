@@ -1,7 +1,8 @@
 //! Macros: each is a template of its own, so that every macro is known everywhere, and can `return(...)` a value.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
+use std::fmt;
+use std::sync::{Arc, Weak};
 
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Environment, Error, State};
@@ -12,10 +13,18 @@ use super::super::values::json_to_jinja;
 use super::blocks::{Block, blocks, line_at};
 use super::fault::{explain, raise};
 use super::mutable::wrap_values;
+use super::registry::{BUILT_IN_PACKAGES, Registry};
 use super::session::Session;
 
 /// Block kinds that macro files may hold and that sluice has no use for.
 const IGNORED_KINDS: [&str; 2] = ["materialization", "snapshot"];
+
+/// Whether macros that are there already are left as they are, without a fault.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum IfThere {
+    Fault,
+    Keep,
+}
 
 /// The macros of one package by name; generic tests are macros named `test_...`.
 #[derive(Debug, Clone, Default)]
@@ -26,7 +35,13 @@ pub(super) struct Package {
 
 impl Package {
     /// Reads the macros and generic tests of a file into the package, and their templates into `env`.
-    pub(super) fn add_file(&mut self, env: &mut Environment<'static>, file: &str, source: &str, faults: &mut Faults) {
+    pub(super) fn add_file(
+        &mut self,
+        (env, registry): (&mut Environment<'static>, &Arc<Registry>),
+        (file, source): (&str, &str),
+        if_there: IfThere,
+        faults: &mut Faults,
+    ) {
         if let Err(error) = super::check_tags(file, source) {
             return faults.push(error);
         }
@@ -39,15 +54,17 @@ impl Package {
         };
         for block in found {
             if IGNORED_KINDS.contains(&block.kind.as_str()) {
-                faults.warn(
-                    file,
-                    Some(block.line),
-                    format!("{} \"{}\" is not supported and is ignored", block.kind, block.name),
-                );
+                if self.name == registry.root {
+                    let text = format!("{} \"{}\" is not supported and is ignored", block.kind, block.name);
+                    faults.warn(file, Some(block.line), text);
+                }
                 continue;
             }
             let name = if block.kind == "test" { format!("test_{}", block.name) } else { block.name.clone() };
             if self.macros.contains_key(&name) {
+                if if_there == IfThere::Keep {
+                    continue;
+                }
                 let way_out = "a macro has one definition; rename or remove one of them";
                 faults.error(
                     file,
@@ -63,7 +80,9 @@ impl Package {
                 faults.push(explain(&error, file, &[]));
                 continue;
             }
-            self.macros.insert(name.clone(), Value::from_object(Macro { inner: inner_name(&name), name, template }));
+            let (inner, package, registry) = (inner_name(&name), self.name.clone(), Arc::downgrade(registry));
+            let defined = Macro { name: name.clone(), package, template, inner, registry };
+            self.macros.insert(name, Value::from_object(defined));
         }
     }
 }
@@ -94,13 +113,22 @@ fn tag_with(source: &str, block: &Block, open: bool, text: &str) -> String {
 }
 
 /// A macro that templates call.
-#[derive(Debug)]
 struct Macro {
     name: String,
+    /// Its package, whose other macros it calls by their plain names.
+    package: String,
     /// The template that defines it.
     template: String,
     /// Its name there.
     inner: String,
+    /// Weak, as the registry has all macros.
+    registry: Weak<Registry>,
+}
+
+impl fmt::Debug for Macro {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Macro({}.{})", self.package, self.name)
+    }
 }
 
 impl Object for Macro {
@@ -110,11 +138,14 @@ impl Object for Macro {
 
     fn call(self: &Arc<Self>, state: &mut State<'_, '_>, args: &[Value]) -> Result<Value, Error> {
         let session = Session::of(state)?;
-        if let Some(value) = session.overrides.macros.get(&self.name) {
+        let replaced = &session.overrides.macros;
+        let full_name = || format!("{}.{}", self.package, self.name);
+        if let Some(value) = replaced.get(&self.name).or_else(|| replaced.get(&full_name())) {
             return Ok(json_to_jinja(value));
         }
         let _entered = session.enter(&self.name)?;
-        let mut defined = state.env().get_template(&self.template)?.render_captured(session.context())?;
+        let context = session.context_in(&self.package, self.registry.upgrade());
+        let mut defined = state.env().get_template(&self.template)?.render_captured(context)?;
         match defined.with_state_mut(|inner| inner.call_macro(&self.inner, args)) {
             Ok(text) => Ok(Value::from(text)),
             Err(error) => session.take_returned().ok_or(error),
@@ -132,6 +163,20 @@ pub(super) struct Namespace {
     pub(super) package: Package,
     /// Macros that the package has in dbt and sluice cannot have, with the reason.
     pub(super) unsupported: &'static [(&'static str, &'static str)],
+    pub(super) registry: Arc<Registry>,
+}
+
+impl Namespace {
+    /// A macro of the package, or what takes its place: packages that sluice brings can be replaced macro by macro.
+    fn find(&self, name: &str) -> Option<Value> {
+        let package = &self.package.name;
+        let is_built_in = BUILT_IN_PACKAGES.contains(&package.as_str());
+        let replaced = || self.registry.override_of(package, name);
+        if let Some(replaced) = is_built_in.then(replaced).flatten() {
+            return Some(replaced);
+        }
+        self.package.macros.get(name).cloned().or_else(|| self.registry.without_prefix(package, name))
+    }
 }
 
 impl Object for Namespace {
@@ -140,42 +185,23 @@ impl Object for Namespace {
     }
 
     fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
-        self.package.macros.get(key.as_str()?).cloned()
+        self.find(key.as_str()?)
     }
 
     fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
         let package = &self.package.name;
-        if let Some(found) = self.package.macros.get(method) {
+        if let Some(found) = self.find(method) {
             return found.call(state, args);
         }
         if let Some((_, why)) = self.unsupported.iter().find(|(name, _)| *name == method) {
             return Err(raise(format!("{package}.{method} is not supported"), *why));
         }
         let names = self.package.macros.keys().map(String::as_str);
-        let way_out = did_you_mean(method, names, "sluice brings its own, smaller set of it: see the project's README");
+        let otherwise = match BUILT_IN_PACKAGES.contains(&package.as_str()) {
+            true => "sluice brings its own, smaller set of it: see the project's README",
+            false => "define it in the package, or correct the name",
+        };
+        let way_out = did_you_mean(method, names, otherwise);
         Err(raise(format!("unknown macro \"{package}.{method}\""), way_out))
-    }
-}
-
-/// `adapter`: macros are dispatched to Spark's or the default form; nothing else is there, as there is no database.
-#[derive(Debug)]
-pub(super) struct Adapter;
-
-impl Object for Adapter {
-    fn repr(self: &Arc<Self>) -> ObjectRepr {
-        ObjectRepr::Plain
-    }
-
-    fn call_method(self: &Arc<Self>, state: &mut State<'_, '_>, method: &str, args: &[Value]) -> Result<Value, Error> {
-        let first = args.first().and_then(Value::as_str).unwrap_or_default();
-        match method {
-            "dispatch" => {
-                let found =
-                    ["spark__", "default__"].iter().find_map(|prefix| state.lookup(&format!("{prefix}{first}")));
-                found.ok_or_else(|| raise(format!("no macro spark__{first} or default__{first}"), "define one of them"))
-            }
-            "quote" => Ok(super::super::relation::quoted(first).into()),
-            _ => super::functions::needs_database(state, &format!("adapter.{method}")),
-        }
     }
 }

@@ -1,13 +1,16 @@
 //! Renders the project's Jinja with dbt's functions and macros.
 
+mod adapter;
 pub(super) mod blocks;
 mod fault;
 mod functions;
 mod macros;
 mod mutable;
 mod python;
+mod registry;
 pub(super) mod session;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use minijinja::value::{Kwargs, Value};
@@ -16,7 +19,10 @@ use serde_json::Value as Json;
 
 use super::error::{Faults, ProjectError};
 use super::values::{Config, jinja_to_json};
-use macros::{Adapter, Namespace, Package};
+use adapter::Adapter;
+use functions::Vars;
+use macros::{IfThere, Namespace, Package};
+use registry::{BUILT_IN_PACKAGES, Registry};
 use session::{Recorded, Session};
 
 /// Looks up an environment variable.
@@ -33,26 +39,19 @@ const BUILT_IN: [(&str, &str, &str); 4] = [
     ("dbt_utils", "dbt_utils tests (built in)", include_str!("library/dbt_utils_tests.sql")),
 ];
 
-const NEEDS_TABLES: &str = "it asks a database for the columns or rows of a table, and models are rendered before any \
-                            table exists; write them out";
+const NEEDS_TABLES: &str = "it asks a database for the rows of a table, and models are rendered before any table has \
+                            rows; write them out, or pass them as vars";
 
 /// What `dbt_utils` has and sluice cannot have.
-const UNSUPPORTED: [(&str, &str); 15] = [
-    ("star", NEEDS_TABLES),
+const UNSUPPORTED: [(&str, &str); 8] = [
     ("get_column_values", NEEDS_TABLES),
-    ("get_filtered_columns_in_relation", NEEDS_TABLES),
     ("get_single_value", NEEDS_TABLES),
     ("get_query_results_as_dict", NEEDS_TABLES),
     ("get_relations_by_pattern", NEEDS_TABLES),
     ("get_relations_by_prefix", NEEDS_TABLES),
     ("get_tables_by_pattern_sql", NEEDS_TABLES),
     ("get_tables_by_prefix_sql", NEEDS_TABLES),
-    ("union_relations", NEEDS_TABLES),
-    ("unpivot", NEEDS_TABLES),
-    ("nullcheck_table", NEEDS_TABLES),
     ("surrogate_key", "use dbt_utils.generate_surrogate_key"),
-    ("date_spine", "use explode(sequence(start, end, interval 1 day))"),
-    ("generate_series", "use explode(sequence(1, n))"),
 ];
 
 /// Functions that templates can call, for "did you mean".
@@ -74,10 +73,21 @@ const FUNCTIONS: [&str; 15] = [
     "namespace",
 ];
 
-/// A Jinja environment with the project's macros.
+/// A Jinja environment with the macros of the project and of its packages.
 pub(super) struct Engine {
     env: Environment<'static>,
     functions: Vec<String>,
+    registry: Arc<Registry>,
+}
+
+/// What a package gives to templates.
+#[derive(Debug, Default)]
+pub(super) struct PackageTemplates {
+    pub(super) name: String,
+    /// The vars that its nodes see.
+    pub(super) vars: Config,
+    /// Its macro files: path, text.
+    pub(super) macros: Vec<(String, String)>,
 }
 
 /// A rendered template.
@@ -87,12 +97,12 @@ pub(super) struct Rendered {
 }
 
 impl Engine {
-    /// Builds the environment from the project's name, its vars and its macro files (path, text).
+    /// Builds the environment from the project's package (the first) and the others, and the `dispatch` of
+    /// `dbt_project.yml`: where the macros of a package are looked for.
     pub(super) fn new(
-        project: &str,
-        vars: Config,
+        packages: Vec<PackageTemplates>,
+        search_orders: HashMap<String, Vec<String>>,
         env_vars: EnvVars,
-        files: &[(String, String)],
         faults: &mut Faults,
     ) -> Self {
         let mut env = Environment::new();
@@ -100,25 +110,40 @@ impl Engine {
         env.set_undefined_behavior(UndefinedBehavior::SemiStrict);
         env.set_debug(true);
         env.set_unknown_method_callback(python::method);
-        let mut packages: Vec<Package> = ["dbt", "dbt_utils", project]
-            .iter()
-            .map(|name| Package { name: (*name).to_owned(), ..Package::default() })
-            .collect();
+        let root = packages.first().map(|package| package.name.clone()).unwrap_or_default();
+        let registry = Arc::new(Registry { root: root.clone(), search_orders, ..Registry::default() });
+        let mut vars = Vars { root: root.clone(), ..Vars::default() };
+        let mut all: Vec<Package> =
+            BUILT_IN_PACKAGES.iter().map(|name| Package { name: (*name).to_owned(), ..Package::default() }).collect();
         for (package, file, text) in BUILT_IN {
-            if let Some(package) = packages.iter_mut().find(|known| known.name == package) {
-                package.add_file(&mut env, file, text, faults);
+            if let Some(package) = all.iter_mut().find(|known| known.name == package) {
+                package.add_file((&mut env, &registry), (file, text), IfThere::Fault, faults);
             }
         }
-        if let Some(own) = packages.last_mut() {
-            for (file, text) in files {
-                own.add_file(&mut env, file, text, faults);
+        for PackageTemplates { name, vars: of_package, macros } in packages.into_iter().rev() {
+            vars.of_packages.insert(name.clone(), of_package);
+            // What sluice brings stays; a package that is installed adds what it has besides.
+            let there = all.iter().position(|known| known.name == name);
+            let if_there = if there.is_some() { IfThere::Keep } else { IfThere::Fault };
+            let at = there.unwrap_or_else(|| {
+                all.push(Package { name, ..Package::default() });
+                all.len() - 1
+            });
+            for (file, text) in macros {
+                all[at].add_file((&mut env, &registry), (&file, &text), if_there, faults);
             }
         }
-        let functions = install_macros(&mut env, packages);
+        let functions = install_macros(&mut env, all, &registry);
         mutable::install(&mut env);
         functions::install(&mut env, vars, env_vars);
-        install_constants(&mut env, project);
-        Engine { env, functions }
+        install_constants(&mut env, &root);
+        Engine { env, functions, registry }
+    }
+
+    /// What the templates of a session see.
+    fn context(&self, session: &Arc<Session>) -> Value {
+        let package = if session.package.is_empty() { &self.registry.root } else { &session.package };
+        session.context_in(package, Some(self.registry.clone()))
     }
 
     /// Renders the text of a file.
@@ -130,7 +155,7 @@ impl Engine {
         let session = Arc::new(session);
         let source = mutable::wrap_values(source);
         let template = self.env.template_from_named_str(file, &source);
-        let text = template.and_then(|template| template.render(session.context()));
+        let text = template.and_then(|template| template.render(self.context(&session)));
         let text = text.map_err(|error| fault::explain(&error, file, &self.functions))?;
         Ok(Rendered { text, recorded: session.take_recorded() })
     }
@@ -148,7 +173,7 @@ impl Engine {
         check_tags(file, &format!("{{{{ {expression} }}}}"))?;
         let session = Arc::new(session);
         let compiled = self.env.compile_expression(expression);
-        let value = compiled.and_then(|expression| expression.eval(session.context()));
+        let value = compiled.and_then(|expression| expression.eval(self.context(&session)));
         let value = value.map_err(|error| {
             let mut fault = fault::explain(&error, file, &self.functions);
             if fault.file == file {
@@ -159,26 +184,25 @@ impl Engine {
         Ok((value, session.take_recorded()))
     }
 
-    /// Calls a generic test with named arguments; gives its SQL.
+    /// Calls a macro with named arguments; gives its text.
     ///
     /// # Errors
     /// As [`Engine::render`].
-    pub(super) fn call_test(
+    pub(super) fn call(
         &self,
         file: &str,
-        (package, name): (Option<&str>, &str),
+        (package, function): (Option<&str>, &str),
         args: Vec<(String, Value)>,
         session: Session,
     ) -> Result<Rendered, ProjectError> {
         let session = Arc::new(session);
-        let function = format!("test_{name}");
         let args = [Value::from(args.into_iter().collect::<Kwargs>())];
         let state =
-            self.env.template_from_named_str(file, "").and_then(|empty| empty.render_captured(session.context()));
+            self.env.template_from_named_str(file, "").and_then(|empty| empty.render_captured(self.context(&session)));
         let called = state.and_then(|mut state| {
             state.with_state_mut(|state| match package.map(|package| state.lookup(package).unwrap_or_default()) {
-                Some(package) => package.call_method(state, &function, &args),
-                None => state.lookup(&function).unwrap_or_default().call(state, &args),
+                Some(package) => package.call_method(state, function, &args),
+                None => state.lookup(function).unwrap_or_default().call(state, &args),
             })
         });
         let text = called.map_err(|error| fault::explain(&error, file, &self.functions))?.to_string();
@@ -189,17 +213,23 @@ impl Engine {
     ///
     /// # Errors
     /// The first fault, with the file.
-    pub(super) fn render_json(&self, file: &str, json: Json, except: &[&str]) -> Result<Json, ProjectError> {
+    pub(super) fn render_json(
+        &self,
+        (package, file): (&str, &str),
+        json: Json,
+        except: &[&str],
+    ) -> Result<Json, ProjectError> {
+        let place = (package, file);
         Ok(match json {
-            Json::String(text) if text.contains("{{") || text.contains("{%") => self.render_scalar(file, &text)?,
+            Json::String(text) if text.contains("{{") || text.contains("{%") => self.render_scalar(place, &text)?,
             Json::Array(items) => Json::Array(
-                items.into_iter().map(|item| self.render_json(file, item, except)).collect::<Result<_, _>>()?,
+                items.into_iter().map(|item| self.render_json(place, item, except)).collect::<Result<_, _>>()?,
             ),
             Json::Object(map) => {
                 let mut done = Config::new();
                 for (key, value) in map {
-                    let value =
-                        if except.contains(&key.as_str()) { value } else { self.render_json(file, value, except)? };
+                    let stays = except.contains(&key.as_str());
+                    let value = if stays { value } else { self.render_json(place, value, except)? };
                     done.insert(key, value);
                 }
                 Json::Object(done)
@@ -209,16 +239,22 @@ impl Engine {
     }
 
     /// A text that is one expression keeps the expression's type; any other becomes text.
-    fn render_scalar(&self, file: &str, text: &str) -> Result<Json, ProjectError> {
+    fn render_scalar(&self, (package, file): (&str, &str), text: &str) -> Result<Json, ProjectError> {
+        let session = Session { package: package.to_owned(), ..Session::default() };
         if let Some(expression) = sole_expression(text) {
-            return self.evaluate(file, expression, Session::default()).map(|(value, _)| jinja_to_json(&value));
+            return self.evaluate(file, expression, session).map(|(value, _)| jinja_to_json(&value));
         }
         let mut fault_without_line = |mut fault: ProjectError| {
             fault.line = None;
             fault
         };
-        let rendered = self.render(file, text, Session::default()).map_err(&mut fault_without_line)?;
+        let rendered = self.render(file, text, session).map_err(&mut fault_without_line)?;
         Ok(Json::String(rendered.text))
+    }
+
+    /// Whether the project has a macro of its own with this name.
+    pub(super) fn has_own(&self, name: &str) -> bool {
+        self.registry.of(&self.registry.root, name).is_some()
     }
 
     /// Whether there is a generic test of this name, with its package when that is given.
@@ -257,21 +293,29 @@ pub(super) fn sole_expression(text: &str) -> Option<&str> {
     (whole && tag.kind == blocks::TagKind::Expression).then(|| &text[tag.inner.clone()])
 }
 
-/// Makes macros global by their names (the project's last, so that they win) and packages by theirs.
-fn install_macros(env: &mut Environment<'static>, packages: Vec<Package>) -> Vec<String> {
+/// Makes the macros of dbt and of the project global by their names (the project's win), and packages by theirs.
+fn install_macros(env: &mut Environment<'static>, packages: Vec<Package>, registry: &Arc<Registry>) -> Vec<String> {
     let mut functions: Vec<String> = FUNCTIONS.iter().map(|name| (*name).to_owned()).collect();
-    for package in packages {
-        for (name, value) in &package.macros {
-            functions.push(format!("{}.{name}", package.name));
-            if package.name != "dbt_utils" {
-                env.add_global(name.clone(), value.clone());
-                functions.push(name.clone());
+    let macros = packages.iter().map(|package| (package.name.clone(), package.macros.clone())).collect();
+    // Nobody else sets it.
+    let _ = registry.packages.set(macros);
+    for is_root in [false, true] {
+        for package in packages.iter().filter(|package| (package.name == registry.root) == is_root) {
+            for (name, value) in &package.macros {
+                functions.push(format!("{}.{name}", package.name));
+                if is_root || package.name == "dbt" {
+                    env.add_global(name.clone(), value.clone());
+                    functions.push(name.clone());
+                }
             }
         }
-        let unsupported: &'static [_] = if package.name == "dbt_utils" { &UNSUPPORTED } else { &[] };
-        env.add_global(package.name.clone(), Value::from_object(Namespace { package, unsupported }));
     }
-    env.add_global("adapter", Value::from_object(Adapter));
+    for package in packages {
+        let unsupported: &'static [_] = if package.name == "dbt_utils" { &UNSUPPORTED } else { &[] };
+        let namespace = Namespace { unsupported, registry: registry.clone(), package };
+        env.add_global(namespace.package.name.clone(), Value::from_object(namespace));
+    }
+    env.add_global("adapter", Value::from_object(Adapter(registry.clone())));
     functions
 }
 

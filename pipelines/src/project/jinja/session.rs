@@ -9,14 +9,18 @@ use minijinja::{Error, ErrorKind, State};
 use serde_json::Value as Json;
 
 use super::super::dbt_project::merge;
+use super::super::describe::Columns;
 use super::super::relation::{Catalog, Relation};
 use super::super::values::{Config, json_to_jinja};
+use super::registry::Registry;
 
 /// Macros may call macros to this depth (in calls); deeper is taken for an endless recursion.
 const MACRO_DEPTH_MAX: usize = 48;
 
 /// The name under which templates carry their session.
 const SESSION: &str = "__session";
+/// The name under which templates carry their package.
+const PACKAGE: &str = "__package";
 
 /// What one rendering knows; templates reach it by the functions of dbt.
 #[derive(Debug, Default)]
@@ -25,9 +29,13 @@ pub(crate) struct Session {
     pub(crate) execute: bool,
     /// The tables behind `ref` and `source`.
     pub(crate) catalog: Arc<Catalog>,
+    /// The columns of tables, for templates that ask for them.
+    pub(crate) columns: Columns,
     /// The table of the model that is rendered.
     pub(crate) this: Option<Relation>,
-    /// The package and the name of the model that is rendered.
+    /// The package of what is rendered; the project's own when empty.
+    pub(crate) package: String,
+    /// dbt's `model` variable.
     pub(crate) model: Config,
     /// The model's config from `dbt_project.yml` and property files.
     pub(crate) config: Config,
@@ -69,17 +77,10 @@ impl Session {
         session.ok_or_else(|| Error::new(ErrorKind::InvalidOperation, "rendered outside of a session"))
     }
 
-    /// The variables that every template and macro of this rendering sees.
-    pub(crate) fn context(self: &Arc<Self>) -> Value {
-        let mut pairs = vec![
-            (SESSION, Value::from_dyn_object(self.clone())),
-            ("execute", Value::from(self.execute)),
-            ("model", Value::from_pairs(self.model.iter().map(|(k, v)| (k.as_str(), json_to_jinja(v))))),
-        ];
-        if let Some(this) = &self.this {
-            pairs.push(("this", Value::from_object(this.clone())));
-        }
-        Value::from_pairs(pairs)
+    /// The variables that a template or macro of a package sees: among them are the macros of that package.
+    pub(crate) fn context_in(self: &Arc<Self>, package: &str, registry: Option<Arc<Registry>>) -> Value {
+        let registry = registry.filter(|registry| registry.root != package);
+        Value::from_object(Context { session: self.clone(), package: package.to_owned(), registry })
     }
 
     /// Access to what was recorded.
@@ -127,6 +128,33 @@ impl Object for Session {
     fn repr(self: &Arc<Self>) -> ObjectRepr {
         ObjectRepr::Plain
     }
+}
+
+/// What the templates of one package see; the macros of the project itself are global.
+#[derive(Debug)]
+struct Context {
+    session: Arc<Session>,
+    package: String,
+    registry: Option<Arc<Registry>>,
+}
+
+impl Object for Context {
+    fn get_value(self: &Arc<Self>, key: &Value) -> Option<Value> {
+        let session = &self.session;
+        match key.as_str()? {
+            SESSION => Some(Value::from_dyn_object(session.clone())),
+            PACKAGE => Some(self.package.as_str().into()),
+            "execute" => Some(session.execute.into()),
+            "model" => Some(Value::from_pairs(session.model.iter().map(|(k, v)| (k.as_str(), json_to_jinja(v))))),
+            "this" => session.this.clone().map(Value::from_object),
+            name => self.registry.as_ref()?.of(&self.package, name),
+        }
+    }
+}
+
+/// The package of the template that is running.
+pub(crate) fn package_of(state: &State<'_, '_>) -> Option<String> {
+    state.lookup(PACKAGE)?.as_str().map(str::to_owned)
 }
 
 /// A macro that is running.

@@ -10,7 +10,8 @@ fn engine(macros: &str) -> (Engine, Faults) {
     vars.insert("names".into(), serde_json::json!(["a", "b"]));
     let env: EnvVars = Arc::new(|name| (name == "REGION").then(|| "north".to_owned()));
     let files = [("macros/own.sql".to_owned(), macros.to_owned())];
-    let engine = Engine::new("shop", vars, env, &files, &mut faults);
+    let own = PackageTemplates { name: "shop".into(), vars, macros: files.to_vec() };
+    let engine = Engine::new(vec![own], HashMap::new(), env, &mut faults);
     (engine, faults)
 }
 
@@ -156,9 +157,15 @@ fn errors_of_names() {
 #[test]
 fn errors_of_support() {
     let star = fault("", "{{ dbt_utils.star(from=ref('orders'), except=['a']) }}");
-    assert!(star.starts_with("models/x.sql:1: dbt_utils.star is not supported; it asks a database"), "{star}");
-    let spine = fault("", "{{ dbt_utils.date_spine(datepart='day', start_date='a', end_date='b') }}");
-    assert!(spine.contains("date_spine is not supported; use explode(sequence("), "{spine}");
+    assert!(
+        star.contains("columns of tables are not known here (called from models/x.sql); write the columns"),
+        "{star}"
+    );
+    let values = fault("", "{{ dbt_utils.get_column_values(ref('orders'), 'status') }}");
+    let begin = "models/x.sql:1: dbt_utils.get_column_values is not supported; it asks a database for the rows";
+    assert!(values.starts_with(begin), "{values}");
+    let spine = fault("", "{{ dbt_utils.date_spine(datepart='age', start_date='a', end_date='b') }}");
+    assert!(spine.contains("date_spine knows second, minute"), "{spine}");
     let query = fault("", "{% set r = run_query('select 1') %}");
     assert!(query.contains("run_query needs a database; sluice renders every model before"), "{query}");
     let versions = fault("", "{{ ref('orders', v=2) }}");
@@ -186,13 +193,16 @@ fn dbt_macros() {
         text("", "{{ dbt.datediff('a', 'b', 'month') }}"),
         "((year(date(b)) - year(date(a))) * 12 + month(date(b)) - month(date(a)))"
     );
-    let hours = "(to_unix_timestamp(to_timestamp(b)) - to_unix_timestamp(to_timestamp(a))) / 3600";
+    let hours = "(to_unix_timestamp(cast(b as timestamp)) - to_unix_timestamp(cast(a as timestamp))) / 3600";
     assert_eq!(
         text("", "{{ dbt.datediff('a', 'b', 'hour') }}"),
         format!("case when a < b then ceil({hours}) else floor({hours}) end")
     );
     assert!(fault("", "{{ dbt.datediff('a', 'b', 'eon') }}").contains("not eon"));
-    assert_eq!(text("", "{{ dbt.dateadd('day', 1, 'd') }}"), "dateadd(day, 1, to_timestamp(d))");
+    assert_eq!(
+        text("", "{{ dbt.dateadd('day', 1, 'd') }}"),
+        "(cast(d as timestamp) + make_interval(0, 0, 0, cast(1 as int)))"
+    );
 }
 
 /// A syntax error has the file and line, in models and in macros.
@@ -234,8 +244,8 @@ fn endless_recursion() {
 fn yaml_values() {
     let (engine, _) = engine("");
     let json = serde_json::json!({"a": "{{ var('days') }}", "b": ["x-{{ env_var('REGION') }}"], "tests": "{{ no }}"});
-    let done = engine.render_json("models/s.yml", json, &["tests"]).unwrap();
+    let done = engine.render_json(("shop", "models/s.yml"), json, &["tests"]).unwrap();
     assert_eq!(done, serde_json::json!({"a": 7, "b": ["x-north"], "tests": "{{ no }}"}));
-    let error = engine.render_json("models/s.yml", "{{ var('day') }}".into(), &[]).unwrap_err().to_string();
+    let error = engine.render_json(("shop", "models/s.yml"), "{{ var('day') }}".into(), &[]).unwrap_err().to_string();
     assert_eq!(error, "models/s.yml: var \"day\" is not defined; did you mean \"days\"?");
 }

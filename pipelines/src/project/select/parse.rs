@@ -3,7 +3,10 @@
 use super::super::nearest::did_you_mean;
 
 /// The methods that can stand before a colon, besides `config.`.
-const METHODS: [&str; 5] = ["tag", "path", "name", "source", "fqn"];
+const METHODS: [&str; 11] =
+    ["tag", "path", "name", "fqn", "source", "package", "file", "resource_type", "test_type", "group", "access"];
+/// Methods of dbt that compare with another run.
+const OF_RUNS: [&str; 3] = ["state", "result", "source_status"];
 
 /// How far a term reaches in one direction.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,6 +24,13 @@ pub(super) enum Method {
     Tag,
     Path,
     Source,
+    Package,
+    File,
+    /// `model`, `snapshot`, `seed`, `source`, `test` or `unit_test`.
+    ResourceType,
+    /// `generic`, `singular`, `data` or `unit`.
+    TestType,
+    /// A config; names of nested ones are separated by dots.
     Config(String),
 }
 
@@ -31,6 +41,8 @@ pub(super) struct Term {
     pub(super) value: String,
     pub(super) parents: Depth,
     pub(super) children: Depth,
+    /// Whether everything is meant that what it reaches needs: `@x`.
+    pub(super) at: bool,
 }
 
 impl Term {
@@ -42,13 +54,11 @@ impl Term {
 
 /// Reads a term.
 pub(super) fn term(text: &str) -> Result<Term, String> {
-    if text.starts_with('@') {
-        return Err(format!("selector \"{text}\": @ is not supported; write +name+, or name+ and its parents"));
-    }
-    let (rest, parents) = match text.split_once('+') {
+    let (at, bare) = text.strip_prefix('@').map_or((false, text), |bare| (true, bare));
+    let (rest, parents) = match bare.split_once('+') {
         Some(("", rest)) => (rest, Depth::All),
         Some((steps, rest)) if steps.bytes().all(|b| b.is_ascii_digit()) => (rest, depth(steps)),
-        _ => (text, Depth::None),
+        _ => (bare, Depth::None),
     };
     let (rest, children) = match rest.rsplit_once('+') {
         Some((rest, "")) => (rest, Depth::All),
@@ -63,23 +73,37 @@ pub(super) fn term(text: &str) -> Result<Term, String> {
     if value.is_empty() {
         return Err(format!("selector \"{text}\" names nothing; write a name, tag:x, path:x or config.materialized:x"));
     }
-    Ok(Term { method, value: value.to_owned(), parents, children })
+    let children = if at { Depth::All } else { children };
+    Ok(Term { method, value: value.to_owned(), parents, children, at })
 }
 
 fn depth(steps: &str) -> Depth {
     steps.parse().map_or(Depth::All, Depth::Steps)
 }
 
-fn method_of(method: &str, text: &str) -> Result<Method, String> {
+pub(super) fn method_of(method: &str, text: &str) -> Result<Method, String> {
     match method {
         "tag" => Ok(Method::Tag),
         "path" => Ok(Method::Path),
         "name" | "fqn" => Ok(Method::Name),
         "source" => Ok(Method::Source),
+        "package" => Ok(Method::Package),
+        "file" => Ok(Method::File),
+        "resource_type" => Ok(Method::ResourceType),
+        "test_type" => Ok(Method::TestType),
+        "group" | "access" => Ok(Method::Config(method.to_owned())),
+        other if OF_RUNS.contains(&other) => Err(format!(
+            "selector \"{text}\": {other} compares with the artifacts of another run, which sluice does not read: every \
+             run brings all tables up to date; select by name, tag or path"
+        )),
         other => match other.strip_prefix("config.") {
             Some(key) => Ok(Method::Config(key.to_owned())),
             None => {
-                let way_out = did_you_mean(other, METHODS, "sluice knows name, tag, path, source and config.<key>");
+                let way_out = did_you_mean(
+                    other,
+                    METHODS,
+                    "sluice knows name, tag, path, source, package, file, resource_type, test_type and config.<key>",
+                );
                 Err(format!("selector \"{text}\": unknown method \"{other}\"; {way_out}"))
             }
         },
@@ -113,6 +137,7 @@ mod tests {
         assert_eq!(parse("a"), (Method::Name, "a".into(), Depth::None, Depth::None));
         assert_eq!(parse("+a+"), (Method::Name, "a".into(), Depth::All, Depth::All));
         assert_eq!(parse("1+a+2"), (Method::Name, "a".into(), Depth::Steps(1), Depth::Steps(2)));
+        assert_eq!(term("@a").map(|t| (t.at, t.value, t.children)), Ok((true, "a".to_owned(), Depth::All)));
         assert_eq!(parse("tag:x+"), (Method::Tag, "x".into(), Depth::None, Depth::All));
         assert_eq!(parse("models/gold"), (Method::Path, "models/gold".into(), Depth::None, Depth::None));
         assert_eq!(parse("config.materialized:view").0, Method::Config("materialized".into()));
@@ -122,8 +147,7 @@ mod tests {
     #[test]
     fn faults() {
         assert_eq!(term("tga:x").unwrap_err(), "selector \"tga:x\": unknown method \"tga\"; did you mean \"tag\"?");
-        assert!(term("state:modified").unwrap_err().contains("unknown method \"state\""));
-        assert!(term("@a").unwrap_err().contains("@ is not supported"));
+        assert!(term("state:modified").unwrap_err().contains("state compares with the artifacts of another run"));
         assert!(term("tag:").unwrap_err().contains("names nothing"));
     }
 

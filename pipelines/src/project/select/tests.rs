@@ -75,6 +75,70 @@ fn sets() {
     assert_eq!(select_except(&project, None, Some("tag:gold")).unwrap().len(), 3);
 }
 
+/// What a node needs, and what all that read it need.
+#[test]
+fn with_all_that_is_needed() {
+    assert_eq!(chosen("@dim"), "dim fact stg top");
+    assert_eq!(chosen("@daily"), "daily fact stg");
+    for (selector, models) in [
+        ("package:shop,tag:gold", "daily top"),
+        ("package:this,file:stg.sql", "stg"),
+        ("file:top", "top"),
+        ("resource_type:seed+1", "dim"),
+        ("resource_type:model,path:models/silver", "dim fact"),
+    ] {
+        assert_eq!(chosen(selector), models, "{selector}");
+    }
+}
+
+/// Tests come with the nodes that they test, and can be named themselves.
+#[test]
+fn tests_are_selected() {
+    let schema = "models:\n  - name: stg\n    columns: [ { name: id, data_tests: [ unique, not_null: { config: { tags: [quick] } } ] } ]\n\
+                  unit_tests:\n  - { name: adds, model: stg, given: [], expect: { rows: [] } }\n";
+    let files = [
+        ("dbt_project.yml", "name: shop\n"),
+        ("sluice.yml", "version: 1\nlake: x\n"),
+        ("models/schema.yml", schema),
+        ("models/stg.sql", "select 1 as id"),
+        ("models/other.sql", "select * from {{ ref('stg') }}"),
+        ("tests/both.sql", "select 1 from {{ ref('stg') }} join {{ ref('other') }}"),
+    ];
+    let project = Project::load_files(&Embedded(&files), |_| None).unwrap();
+    let names = |select: &str, exclude: Option<&str>| {
+        let selection = Selection { select: Some(select.into()), exclude: exclude.map(str::to_owned), named: None };
+        let found = selected(&project, &selection).unwrap_or_else(|error| panic!("{error}"));
+        let tests = found.tests.iter().map(|test| test.name.as_str());
+        tests.chain(found.unit_tests.iter().map(|test| test.name.as_str())).collect::<Vec<_>>().join(" ")
+    };
+    assert_eq!(names("stg", None), "unique_stg_id not_null_stg_id both adds");
+    assert_eq!(names("other", None), "both");
+    assert_eq!(names("tag:quick", None), "not_null_stg_id");
+    assert_eq!(names("test_type:singular test_type:unit", None), "both adds");
+    assert_eq!(names("resource_type:test", Some("unique_stg_id other")), "not_null_stg_id");
+}
+
+/// Selectors with names: texts, methods, unions, intersections, what is excluded, and each other.
+#[test]
+fn named_selectors() {
+    let selectors = "selectors:\n  - name: gold\n    definition: { tag: gold }\n  - name: above\n    default: true\n    definition:\n      \
+                     union:\n        - { method: fqn, value: daily, parents: true, parents_depth: 1 }\n        - dim+\n        - exclude: [ { method: selector, value: top } ]\n  \
+                     - name: top\n    definition: { intersection: [ 'tag:gold', { method: config.materialized, value: view } ] }\n  \
+                     - name: round\n    definition: { method: selector, value: round }\n";
+    let mut project = project();
+    let files = [("selectors.yml", selectors)];
+    project.selectors = read_selectors(&Embedded(&files), &mut crate::project::error::Faults::default());
+    let of = |name: Option<&str>| {
+        let selection = Selection { named: name.map(str::to_owned), ..Selection::default() };
+        selected(&project, &selection).map(|found| found.models.join(" "))
+    };
+    assert_eq!(of(Some("gold")), Ok("daily top".to_owned()));
+    assert_eq!(of(Some("top")), Ok("top".to_owned()));
+    assert_eq!(of(None), Ok("fact daily dim".to_owned()));
+    assert_eq!(of(Some("golt")), Err("there is no selector \"golt\"; did you mean \"gold\"?".to_owned()));
+    assert!(of(Some("round")).is_err_and(|error| error.contains("deep")));
+}
+
 /// What is chosen comes in topological order.
 #[test]
 fn order() {

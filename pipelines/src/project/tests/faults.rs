@@ -33,14 +33,11 @@ fn refs_that_lead_nowhere() {
         ("models/off.sql", "{{ config(enabled=false) }}select 1"),
         ("models/x.sql", "{{ ref('off') }}"),
         ("models/y.sql", "{{ ref('other', 'z') }}"),
-        ("models/z.sql", "{{ ref('snap') }}"),
-        ("snapshots/snap.sql", "{% snapshot snap %}select 1{% endsnapshot %}"),
     ];
     let errors = errors(&files);
     let lines: Vec<&str> = errors.lines().collect();
     assert!(lines[0].starts_with("models/x.sql:1: model \"x\" refs \"off\", which is disabled; "), "{errors}");
     assert!(lines[1].starts_with("models/y.sql:1: model \"y\" refs \"z\" of package \"other\""), "{errors}");
-    assert!(lines[2].contains("snapshots are not supported yet"), "{errors}");
 }
 
 /// A cycle is printed from a model back to itself.
@@ -63,7 +60,7 @@ fn duplicates() {
     let files = [("models/gold/a.sql", "select 1"), ("models/silver/a.sql", "select 2")];
     assert_eq!(
         errors(&files),
-        "models/silver/a.sql: model \"a\" has the name of models/gold/a.sql; names are unique in a project; rename one of the files"
+        "models/silver/a.sql: model \"a\" has the name of models/gold/a.sql; names are unique in a project and its packages; rename one of the two, or disable it"
     );
     let tables =
         [("models/a.sql", "{{ config(alias='t') }}select 1"), ("models/b.sql", "{{ config(alias='T') }}select 1")];
@@ -120,7 +117,7 @@ fn yaml_faults() {
     );
     assert_eq!(
         of("models:\n  - description: a\n"),
-        "models/schema.yml:1: a model or seed has no name; each entry needs name: ..."
+        "models/schema.yml:1: a model, snapshot or seed has no name; each entry needs name: ..."
     );
     let rendered = of("models:\n  - name: a\n    config: { schema: \"{{ var('layer') }}\" }\n");
     assert!(rendered.starts_with("models/schema.yml:3: var \"layer\" is not defined; "), "{rendered}");

@@ -123,11 +123,11 @@ fn warnings() {
         ("models/off.sql", "{{ config(enabled=false) }}select * from {{ ref('nothing') }}"),
         ("models/gold/g.sql", "select 1"),
         ("models/schema.yml", schema),
-        ("snapshots/s.sql", "\n{% snapshot s %}select 1{% endsnapshot %}"),
         (
-            "packages.yml",
-            "packages:\n  - package: dbt-labs/dbt_utils\n    version: 1.0.0\n  - package: x/dbt_dates\n    version: 1.0.0\n",
+            "snapshots/s.sql",
+            "\n{% snapshot s %}{{ config(strategy='timestamp', unique_key='a', updated_at='b', hard_deletes='invalidate') }}\nselect 1{% endsnapshot %}",
         ),
+        ("packages.yml", "packages:\n  - package: dbt-labs/dbt_utils\n    version: 1.0.0\n"),
     ]);
     let mut warnings = project.warnings.clone();
     warnings.sort();
@@ -137,8 +137,7 @@ fn warnings() {
             "dbt_project.yml: models.shop.golden configures a folder in which nothing is",
             "models/schema.yml:2: model \"stg_order\" is described here, and there is no file stg_order.sql; did you mean \"stg_orders\"?",
             "models/silver/stg_orders.sql: post_hook is ignored: sluice runs no statements beside the model's query",
-            "packages.yml: package \"x/dbt_dates\" is not read: sluice brings dbt_utils, and no other package",
-            "snapshots/s.sql:2: snapshot \"s\" is not supported yet and is ignored",
+            "snapshots/s.sql:2: snapshot \"s\": hard_deletes has no effect: a version ends with the next one of its key, not when a row is gone; give deletions as rows, and filter them where you read the snapshot",
         ]
     );
     assert!(!project.models.contains_key("off"));

@@ -16,7 +16,12 @@
 
 {% macro current_timestamp() %}current_timestamp(){% endmacro %}
 {% macro date_trunc(datepart, date) %}date_trunc('{{ datepart }}', {{ date }}){% endmacro %}
-{% macro dateadd(datepart, interval, from_date_or_timestamp) %}dateadd({{ datepart }}, {{ interval }}, to_timestamp({{ from_date_or_timestamp }})){% endmacro %}
+{% macro dateadd(datepart, interval, from_date_or_timestamp) -%}
+{%- set n = 'cast(' ~ interval ~ ' as int)' -%}
+{%- set parts = {'year': n, 'quarter': '0, ' ~ n ~ ' * 3', 'month': '0, ' ~ n, 'week': '0, 0, ' ~ n, 'day': '0, 0, 0, ' ~ n, 'hour': '0, 0, 0, 0, ' ~ n, 'minute': '0, 0, 0, 0, 0, ' ~ n, 'second': '0, 0, 0, 0, 0, 0, ' ~ n} -%}
+{%- if datepart not in parts -%}{{ exceptions.raise_compiler_error("dbt.dateadd knows " ~ (parts | list | join(', ')) ~ ", not " ~ datepart) }}{%- endif -%}
+(cast({{ from_date_or_timestamp }} as timestamp) + make_interval({{ parts[datepart] }}))
+{%- endmacro %}
 
 {# Boundaries crossed from the first to the second, as dbt counts them on Spark; weeks begin on Sunday. #}
 {% macro datediff(first_date, second_date, datepart) -%}
@@ -29,7 +34,7 @@
 {%- elif datepart == 'quarter' -%}((year({{ b }}) - year({{ a }})) * 4 + quarter({{ b }}) - quarter({{ a }}))
 {%- elif datepart == 'year' -%}(year({{ b }}) - year({{ a }}))
 {%- elif datepart in seconds -%}
-{%- set units = '(to_unix_timestamp(to_timestamp(' ~ second_date ~ ')) - to_unix_timestamp(to_timestamp(' ~ first_date ~ '))) / ' ~ seconds[datepart] -%}
+{%- set units = '(to_unix_timestamp(cast(' ~ second_date ~ ' as timestamp)) - to_unix_timestamp(cast(' ~ first_date ~ ' as timestamp))) / ' ~ seconds[datepart] -%}
 case when {{ first_date }} < {{ second_date }} then ceil({{ units }}) else floor({{ units }}) end
 {%- else -%}{{ exceptions.raise_compiler_error("dbt.datediff knows second, minute, hour, day, week, month, quarter and year, not " ~ datepart) }}
 {%- endif -%}
@@ -62,3 +67,15 @@ array_join(collect_list({{ measure }}), {{ delimiter_text }})
 {%- endmacro %}
 {% macro except() %}except{% endmacro %}
 {% macro intersect() %}intersect{% endmacro %}
+
+{# One row for each period from the start up to the end, which is not among them. #}
+{% macro date_spine(datepart, start_date, end_date) -%}
+{%- set steps = {'second': '1 second', 'minute': '1 minute', 'hour': '1 hour', 'day': '1 day', 'week': '7 day', 'month': '1 month', 'quarter': '3 month', 'year': '1 year'} -%}
+{%- if datepart not in steps -%}{{ exceptions.raise_compiler_error("date_spine knows " ~ (steps | list | join(', ')) ~ ", not " ~ datepart) }}{%- endif -%}
+select date_{{ datepart }} from (
+    select unnest(generate_series(cast({{ start_date }} as timestamp), cast({{ end_date }} as timestamp), interval {{ steps[datepart] }})) as date_{{ datepart }}
+) as all_periods where date_{{ datepart }} < cast({{ end_date }} as timestamp)
+{%- endmacro %}
+{% macro generate_series(upper_bound) -%}
+select unnest(generate_series(1, {{ upper_bound }})) as generated_number
+{%- endmacro %}
