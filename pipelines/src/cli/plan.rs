@@ -3,6 +3,8 @@
 use clap::Args;
 use serde_json::json;
 use sluice_engine::Error;
+use sluice_operators::window::aggregate::AggregateKind;
+use sluice_operators::window::over::OverSpec;
 
 use super::{Outcome, ProjectDir, SelectArgs, artifacts, opened, output};
 use crate::compile::{How, ModelPlan};
@@ -89,13 +91,30 @@ fn describe(op: &Op, parts: &mut Vec<String>) {
         Op::Aggregate { spec, .. } => {
             let (calls, kept) = (spec.calls.len(), if spec.time.is_some() { "window" } else { "group" });
             let plural = if calls == 1 { "" } else { "s" };
-            parts.push(format!("state per {kept} ({calls} aggregate{plural})"));
+            let keeps = spec.calls.iter().any(|c| matches!(c.kind, AggregateKind::Kept(_)));
+            let values = if keeps { ", all values kept" } else { "" };
+            parts.push(format!("state per {kept} ({calls} aggregate{plural}{values})"));
         }
         Op::Dedupe { spec, .. } => {
             let keys: Vec<&str> = spec.keys.iter().map(|k| spec.schema.field(*k).name().as_str()).collect();
             parts.push(format!("the first row per ({})", keys.join(", ")));
         }
+        Op::Over { spec, .. } => parts.push(describe_over(spec)),
+        Op::Join { spec, .. } if spec.left_keys.is_empty() => {
+            parts.push(format!("{:?} join without an equality: every row meets every row", spec.kind).to_lowercase());
+        }
         Op::Join { spec, .. } => parts.push(format!("{:?} join, both sides kept by key", spec.kind).to_lowercase()),
         _ => {}
+    }
+}
+
+/// Window functions: which rows they keep, and what a row costs.
+fn describe_over(spec: &OverSpec) -> String {
+    let keys: Vec<&str> = spec.keys.iter().map(|k| spec.input.field(*k).name().as_str()).collect();
+    let partition = if keys.is_empty() { "all rows as one".into() } else { format!("the rows of each ({})", keys.join(", ")) };
+    match (spec.first_rows, spec.touches_the_tail_only()) {
+        (Some(n), _) => format!("{partition} in order; the first {n} of them are shown"),
+        (None, true) => format!("{partition} in order; a row in order touches the last ones"),
+        (None, false) => format!("{partition} in order; a row costs as many as there are"),
     }
 }
