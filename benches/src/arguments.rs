@@ -9,6 +9,8 @@ Measures the sluice program: CPU time, memory, throughput of the music pipeline 
 
   sluice-bench kafka    through a real Kafka broker that is started for it (tests/setup installs it)
   sluice-bench memory   from the simulator within the process, whose cost is then in the figures
+  sluice-bench history [ROWS]
+                        operators alone: what a row costs after ROWS rows (1000000) and after ten times as many
 
   --events N       records of all four streams together (2000000)
   --layers L       bronze, silver (with bronze) or gold (with both, the default)
@@ -98,7 +100,7 @@ impl Arguments {
             Some("kafka") => Mode::Kafka,
             Some("memory") => Mode::Memory,
             None | Some("help" | "--help" | "-h") => return Ok(Err(Help(HELP))),
-            Some(other) => bail!("{other:?} cannot be measured; say kafka or memory"),
+            Some(other) => bail!("{other:?} cannot be measured; say kafka, memory or history"),
         };
         let beside = std::env::current_exe().context("this program's folder is not known; say --sluice FILE")?;
         let mut arguments = Arguments {

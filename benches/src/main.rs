@@ -2,6 +2,7 @@
 
 mod arguments;
 mod broker;
+mod history;
 mod machine;
 mod project;
 mod report;
@@ -22,10 +23,14 @@ use watched::{Watched, rows_told};
 const CONSTANT_ROWS_MAX: u64 = 100;
 
 fn main() -> ExitCode {
-    let outcome = Arguments::parse(std::env::args().skip(1)).and_then(|arguments| match arguments {
-        Ok(arguments) => measure(&arguments),
-        Err(Help(text)) => say(text),
-    });
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let outcome = if let [history, rows @ ..] = words.as_slice()
+        && history == "history"
+    {
+        measure_history(rows)
+    } else {
+        measure_words(words)
+    };
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -34,6 +39,23 @@ fn main() -> ExitCode {
             ExitCode::FAILURE
         }
     }
+}
+
+/// `history [ROWS]`.
+fn measure_history(rows: &[String]) -> anyhow::Result<()> {
+    let rows = match rows {
+        [] => history::ROWS,
+        [rows] => rows.parse().ok().filter(|n| *n > 0).with_context(|| format!("{rows:?} is no number of rows"))?,
+        [_, more, ..] => bail!("{more:?} is not known; say history, and perhaps a number of rows"),
+    };
+    say(&history::report(rows)?)
+}
+
+fn measure_words(words: Vec<String>) -> anyhow::Result<()> {
+    Arguments::parse(words).and_then(|arguments| match arguments {
+        Ok(arguments) => measure(&arguments),
+        Err(Help(text)) => say(text),
+    })
 }
 
 fn say(text: &str) -> anyhow::Result<()> {

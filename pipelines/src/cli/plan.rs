@@ -111,7 +111,8 @@ fn describe(op: &Op, parts: &mut Vec<String>) {
 /// Window functions: which rows they keep, and what a row costs.
 fn describe_over(spec: &OverSpec) -> String {
     let keys: Vec<&str> = spec.keys.iter().map(|k| spec.input.field(*k).name().as_str()).collect();
-    let partition = if keys.is_empty() { "all rows as one".into() } else { format!("the rows of each ({})", keys.join(", ")) };
+    let partition =
+        if keys.is_empty() { "all rows as one".into() } else { format!("the rows of each ({})", keys.join(", ")) };
     match (spec.first_rows, spec.touches_the_tail_only()) {
         (Some(n), _) => format!("{partition} in order; the first {n} of them are shown"),
         (None, true) => format!("{partition} in order; a row in order touches the last ones"),

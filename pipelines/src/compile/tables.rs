@@ -135,6 +135,8 @@ mod tests {
     const RANKED: (&str, &str) =
         ("models/ranked.sql", "select id, rank() over (order by s) as r from {{ ref('sums') }}");
 
+    const ASKED: (&str, &str) = ("models/asked.sql", "select id, current_timestamp() as at from {{ ref('sums') }}");
+
     fn tables(models: &[(&'static str, &'static str)]) -> Vec<String> {
         let dbt = "name: shop\nversion: '1.0'\nmodels: { +schema: gold }\nseeds: { +schema: silver }\n";
         let usual = [
@@ -168,9 +170,10 @@ mod tests {
         assert_eq!(tables(&[COPY]), append);
         let changing = [
             "gold/sums shop/gold.sums Upsert by () key (id)",
-            "gold/ranked shop/gold.ranked Changes by () key ()",
+            "gold/ranked shop/gold.ranked Upsert by () key ()",
+            "gold/asked shop/gold.asked Changes by () key ()",
             "_sluice/rejects shop/rejects Changes by () key ()",
         ];
-        assert_eq!(tables(&[COPY, SUMS, RANKED]), [usual.as_slice(), &changing].concat());
+        assert_eq!(tables(&[COPY, SUMS, RANKED, ASKED]), [usual.as_slice(), &changing].concat());
     }
 }

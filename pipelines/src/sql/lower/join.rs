@@ -87,7 +87,9 @@ impl Lowering<'_> {
         if let Some(filter) = &join.filter {
             let width = left.width();
             let condition = renumbered(physical(filter, &both)?, |i| if i < width { i } else { RIGHT + i - width })?;
-            residual = Some(one_sided(condition, &mut left, &mut right)?);
+            // Of an inner join the pairs alone are asked.
+            let asks_rows = kind != JoinKind::Inner;
+            residual = Some(if asks_rows { one_sided(condition, &mut left, &mut right)? } else { condition });
         }
         // What can fail for a row is left to a filter behind the join, which knows what to do with such rows.
         let fails = residual.as_ref().is_some_and(|c| !cannot_fail(c));
