@@ -50,7 +50,8 @@ def plain(value, data_type):
         return repr(value)
     if isinstance(data_type, t.DecimalType):
         assert isinstance(value, decimal.Decimal)
-        return format(value, "f")
+        with decimal.localcontext(prec=60):
+            return format(value.quantize(decimal.Decimal(1).scaleb(-data_type.scale)), "f")
     if isinstance(data_type, (t.TimestampType, t.TimestampNTZType)):
         return value.strftime("%Y-%m-%d %H:%M:%S.%f").rjust(26, "0")
     if isinstance(data_type, t.DateType):

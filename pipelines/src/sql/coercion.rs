@@ -238,6 +238,7 @@ fn comparison(left: &DataType, right: &DataType) -> Option<DataType> {
     match (left, right) {
         (l, r) if l == r || l.is_null() || r.is_null() => None,
         (l, r) if is_text(l) && is_text(r) => None,
+        (l, r) if is_text(l) && r.is_decimal() || l.is_decimal() && is_text(r) => Some(DataType::Float64),
         (l, r) if is_text(l) && is_single(r) => Some(r.clone()),
         (l, r) if is_single(l) && is_text(r) => Some(l.clone()),
         (DataType::Boolean, r) if r.is_numeric() => Some(r.clone()),

@@ -100,6 +100,12 @@ impl Dialect for Spark {
         true
     }
 
+    // `||` is one of + and -.
+    fn get_next_precedence(&self, parser: &Parser) -> Option<Result<u8, ParserError>> {
+        let is_concat = parser.peek_token_ref().token == Token::StringConcat;
+        is_concat.then(|| Ok(self.prec_value(Precedence::PlusMinus)))
+    }
+
     fn parse_infix(&self, parser: &mut Parser, expr: &Expr, _: u8) -> Option<Result<Expr, ParserError>> {
         if !parser.parse_keyword(Keyword::DIV) {
             return None;
@@ -320,11 +326,12 @@ fn leave(expr: &mut Expr) {
 
 /// `interval 1 day` is `interval '1' day`.
 fn as_text(expr: &mut Expr) {
-    if let Expr::Value(ValueWithSpan { value, .. }) = expr
-        && let Value::Number(number, _) = value
-    {
-        *value = Value::SingleQuotedString(number.clone());
-    }
+    let (sign, value) = match &*expr {
+        Expr::UnaryOp { op: UnaryOperator::Minus, expr } => ("-", expr.as_ref()),
+        other => ("", other),
+    };
+    let Expr::Value(ValueWithSpan { value: Value::Number(number, _), .. }) = value else { return };
+    *expr = Expr::Value(Value::SingleQuotedString(format!("{sign}{number}")).with_empty_span());
 }
 
 /// Marks the numbers of a frame, or takes the mark from them: the planner reads them as they are written.

@@ -94,7 +94,8 @@ fn of_function(function: &Function) -> Option<Expr> {
         (to, [value]) if CASTS.contains(&to) && function.over.is_none() => cast(value, to),
         ("isnull", [value]) => Expr::IsNull(Box::new(nested(value))),
         ("isnotnull", [value]) => Expr::IsNotNull(Box::new(nested(value))),
-        ("nullifzero", [value]) => call("nullif", vec![value.clone(), zero()]),
+        ("nullif", [value, other]) => null_if(value, other),
+        ("nullifzero", [value]) => null_if(value, &zero()),
         ("zeroifnull", [value]) => call("coalesce", vec![value.clone(), zero()]),
         ("equal_null", [left, right]) => binary(left, BinaryOperator::Spaceship, right),
         ("try_divide", [left, right]) => Expr::Nested(Box::new(binary(left, BinaryOperator::Divide, right))),
@@ -226,6 +227,20 @@ fn decode(value: &Expr, rest: &[Expr]) -> Expr {
         operand: None,
         conditions: conditions.collect(),
         else_result: rest.chunks_exact(2).remainder().first().map(|e| Box::new(e.clone())),
+    }
+}
+
+/// `nullif(a, b)` has the type of a.
+fn null_if(value: &Expr, other: &Expr) -> Expr {
+    Expr::Case {
+        case_token: helpers::attached_token::AttachedToken::empty(),
+        end_token: helpers::attached_token::AttachedToken::empty(),
+        operand: None,
+        conditions: vec![CaseWhen {
+            condition: binary(value, BinaryOperator::Eq, other),
+            result: Expr::Value(Value::Null.with_empty_span()),
+        }],
+        else_result: Some(Box::new(value.clone())),
     }
 }
 

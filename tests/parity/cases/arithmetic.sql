@@ -168,3 +168,80 @@ try_divide(1, 0)
 try_divide(6, 4)
 try_subtract(1, 2)
 try_multiply(2, 3)
+-- as columns of a table have them
+select n / 2 as a, n % 2 as b, n * 1.5 as c, n div 2 as d, -n as e, round(n / 3, 2) as f from (values (7), (-7), (0), (null)) as t(n)
+select x / y as a, x % y as b, x + y as c, x * y as d, x - y as e from (values (7, 2), (7, 0), (null, 1)) as t(x, y)
+select x / y as a, x * y as b, x + y as c from (values (7.5, 2), (1.25, 0), (null, 1)) as t(x, y)
+select round(x, 1) as a, floor(x) as b, ceil(x) as c, bround(x, 1) as d from (values (2.25D), (-2.25D), (2.35D), (null)) as t(x)
+select round(x, 1) as a, floor(x) as b, ceil(x) as c from (values (2.25), (-2.25), (null)) as t(x)
+7 div 2 + 1
+1 + 7 div 2 * 2
+2 - 7 div 2
+-7 div 2 * 2
+1 - -1
+- - 1
+1L + 1S
+1Y + 1
+100Y + 100Y
+2147483647 * 2
+9223372036854775807 * 2
+32767S + 1S
+cast(5 as tinyint) / cast(2 as tinyint)
+cast(5 as tinyint) % cast(3 as smallint)
+cast(1.1 as float) + cast(2.2 as float)
+cast(1.1 as float) * 2
+cast(1.1 as float) + 1.1D
+cast(1 as bigint) + cast(1 as float)
+0.1D + 0.2D
+1e308 * 10
+-1e308 * 10
+0D / 0
+5 % 0.0
+5D % 0
+5 / 2.5
+1 / 3
+2 / 3 * 3
+10 / 4 / 2
+1.0 * 1
+1.0 + 1L
+1.5 * 1.5 * 1.5
+3.0 / 1.5
+100 * 1.1
+1 + 2 || 'x'
+5 = 5.0
+5 > 4.99
+0.1 + 0.2 = 0.3
+0.1D + 0.2D = 0.3D
+round(2.5D)
+round(-0.5D)
+round(0.5D)
+round(1e20)
+round(12345.6789D, 10)
+round(12345.6789D, -5)
+round(1.23456789D, 5)
+round(5.015, 2)
+round(5.025D, 2)
+round(null, 2)
+round(1.5F)
+round(2.345F, 2)
+bround(2.5D, 0)
+bround(0.125D, 2)
+ceil(-0.5D)
+floor(-0.5D)
+ceil(1e20)
+floor(cast(2.5 as float))
+ceil(2147483648.5D)
+greatest(1.5D, 2)
+least(1, 2.5, 3L)
+abs(cast(-128 as tinyint))
+power(2, -1)
+power(0, 0)
+sqrt(0)
+mod(7, 0)
+mod(7.5D, 2)
+pmod(-1.5D, 1)
+hex(17L)
+hex(cast('abc' as binary))
+shiftleft(1L, 40)
+5 & null
+rand(1) between 0 and 1

@@ -206,3 +206,80 @@ if(true, 1, 'x')
 nvl(1, 'x')
 array(1, 'x')
 date '2024-02-03' in ('2024-02-03')
+-- as columns of a table have them
+select cast(s as int) as a, cast(s as double) as b, cast(s as decimal(6,2)) as c, cast(s as boolean) as d from (values ('1'), ('1.5'), ('x'), (''), (null)) as t(s)
+select cast(s as date) as a, cast(s as timestamp) as b from (values ('2024-02-03'), ('2024-02-03 04:05:06'), ('x'), (null)) as t(s)
+select cast(n as string) as a, cast(n as int) as b, cast(n as decimal(10,2)) as c from (values (1.5D), (1e10), (null)) as t(n)
+select cast(n as tinyint) as a, cast(n as timestamp) as b, cast(n as boolean) as c from (values (1), (300), (null)) as t(n)
+select n = s as a, n > s as b, n + s as c, coalesce(s, n) as d from (values (1, '1'), (2, 'x'), (null, '3')) as t(n, s)
+select cast(cast(n as decimal(3,1)) as string) as a from (values (1.25D), (99.99D), (null)) as t(n)
+cast('1' as decimal(3,2)) + cast('2.345' as decimal(5,3))
+cast(1e-7 as string)
+cast(1.0E-5D as string)
+cast(123456789.123D as string)
+cast(cast(1.0 as float) as string)
+cast(cast(123456.789 as float) as string)
+cast(cast('1e-3' as float) as string)
+cast(99999.995D as decimal(7,2))
+cast(2.675D as decimal(5,2))
+cast(1e38 as decimal(38,0))
+cast(0.1D + 0.2D as decimal(20,17))
+cast('  ' as int)
+cast('１' as int)
+cast('1_000' as int)
+cast('--1' as int)
+cast('1e400' as double)
+cast('-0' as int)
+cast('0.0000001' as decimal(10,8))
+cast('12345678901.5' as decimal(10,0))
+cast('2024-02-29' as date)
+cast('2023-02-29' as date)
+cast('2024-02-03 24:00:00' as timestamp)
+cast('2024-02-03 04:60:00' as timestamp)
+cast('2024-02-03 04:05:06.1234567' as timestamp)
+cast('2024-02-03 04:05:06 PM' as timestamp)
+cast('2024-02-03T04:05:06.000+0000' as timestamp)
+cast('2024-02-03T04:05:06+1' as timestamp)
+cast('2024/02/03' as date)
+cast('2024-02-03 ' as timestamp)
+cast(timestamp '1500-01-01 00:00:00' as string)
+cast(date '1500-01-01' as string)
+cast(timestamp '1500-01-01 00:00:00' as bigint)
+date_format(date '1500-01-01', 'yyyy-MM-dd')
+cast(cast(-1.5D as timestamp) as bigint)
+cast(1.9999999D as timestamp)
+cast(timestamp '2024-02-03 04:05:06.999999' as double)
+cast(timestamp '2024-02-03 04:05:06' as float)
+cast(true as tinyint) + 1
+cast('t' as boolean) and true
+cast(1L as decimal(3,0))
+cast(1000L as decimal(3,0))
+cast(cast(12.345 as decimal(5,3)) as decimal(4,2))
+cast(cast(-12.345 as decimal(5,3)) as decimal(4,2))
+cast(cast(99.99 as decimal(4,2)) as decimal(3,1))
+cast(cast(12.5 as decimal(3,1)) as tinyint)
+cast(cast(3000000000.5 as decimal(11,1)) as int)
+array(1, 2.5D, 3)
+array('a', 1, 2.5)
+named_struct('a', 1.5, 'b', 1e0)
+map('a', 1, 'b', 2.5)
+if(true, date '2024-01-01', '2024-01-02')
+coalesce(timestamp '2024-01-01 00:00:00', '2024-01-02')
+coalesce(1, 2.5, 3e0)
+case when false then 1 when true then 2L else 3.5 end
+case 1 when '1' then 'a' else 'b' end
+1 in (1.0, 2)
+'a' in ('a', 1)
+date '2024-01-01' in ('2024-01-01', '2024-01-02')
+timestamp '2024-01-01 00:00:00' in (date '2024-01-01')
+date '2024-01-01' between '2023-12-31' and timestamp '2024-01-01 00:00:00'
+1 <=> '1'
+1 != '1'
+'1' > 0.5
+'x' > 0.5
+true = 'true'
+true = '1'
+true > 0
+1.0 = 1
+1.0 = '1'
+1e0 = '1.0'

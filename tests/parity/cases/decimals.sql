@@ -101,3 +101,40 @@ select round(100.0 * sum(case when x > 1 then 1 else 0 end) / count(*), 2) as pc
 select x from (values (1.5), (2), (3.25)) as t(x)
 select cast(1 as decimal(5,2)) as x union all select cast(2 as decimal(10,4))
 select 1 as x union all select 2.5
+-- as columns of a table have them
+select x + y as a, x - y as b, x * y as c, x / y as d, x % y as e from (values (cast(10.25 as decimal(10,2)), cast(3.5 as decimal(5,1))), (cast(1 as decimal(10,2)), cast(0 as decimal(5,1))), (null, cast(1 as decimal(5,1)))) as t(x, y)
+select x * 2 as a, x / 3 as b, x + 1.5 as c, x * 1.5D as d, round(x, 1) as e, cast(x as int) as f, cast(x as string) as g from (values (cast(10.25 as decimal(10,2))), (cast(-10.25 as decimal(10,2))), (null)) as t(x)
+select sum(x) as a, avg(x) as b, max(x) as c, count(distinct x) as d from (values (cast(10.25 as decimal(10,2))), (cast(-10.26 as decimal(10,2))), (null)) as t(x)
+select avg(x) as a from (values (cast(-1.0 as decimal(5,1))), (cast(-2.0 as decimal(5,1))), (cast(-2.0 as decimal(5,1)))) as t(x)
+select k, avg(x) as a, sum(x) as s from (values ('a', 1.25), ('a', 2.5), ('b', null)) as t(k, x) group by k order by k
+select sum(x) over (order by x) as s, avg(x) over () as a from (values (1.25), (2.5)) as t(x) order by s
+select sum(price * quantity) as s from (values (cast(9.99 as decimal(10,2)), 3), (cast(0.01 as decimal(10,2)), 7)) as t(price, quantity)
+select cast(sum(x) / count(*) as decimal(10,2)) as a from (values (1.25), (2.5)) as t(x)
+cast(1 as decimal(38,0)) * cast(1 as decimal(38,0))
+cast(1.23456789 as decimal(38,20)) * cast(9.87654321 as decimal(38,20))
+cast(123456789012345678.12 as decimal(20,2)) * cast(123456789012345678.12 as decimal(20,2))
+cast(2 as decimal(38,37)) / cast(3 as decimal(38,37))
+cast(1 as decimal(10,0)) / cast(3 as decimal(10,0))
+cast(-1 as decimal(10,0)) / cast(3 as decimal(10,0))
+cast(2 as decimal(10,0)) / cast(3 as decimal(10,0))
+cast(10 as decimal(10,2)) / 3L
+cast(10 as decimal(10,2)) / 2.5D
+1.10 = 1.1
+1.10 < 1.2
+cast(1.10 as decimal(5,2)) = 1.1D
+cast(1 as decimal(5,2)) = 1
+cast(1.5 as decimal(5,2)) > 1
+cast(1.5 as decimal(5,2)) in (1.5, 2)
+cast(1.5 as decimal(5,2)) between 1 and 2
+case when true then cast(1.5 as decimal(5,2)) else cast(2 as decimal(10,4)) end
+coalesce(cast(null as decimal(5,2)), 0)
+coalesce(cast(1.5 as decimal(5,2)), 0.0)
+nullif(cast(1.5 as decimal(5,2)), 0)
+greatest(cast(1.5 as decimal(5,2)), 2)
+0.1 + 0.2
+1.0 - 0.9
+100.0 * 0.07
+1.00 / 3
+1 / 3.00
+0.5 * 2
+12345.678 % 10

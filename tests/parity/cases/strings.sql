@@ -247,3 +247,39 @@ collate('a', 'UTF8_BINARY')
 'tab\there'
 '\u0041'
 r'raw\n'
+-- as columns of a table have them
+select upper(s) as a, substring(s, 2, 2) as b, length(s) as c, s || '!' as d from (values ('abc'), (''), (null)) as t(s)
+select split(s, ',') as a, split(s, ',')[0] as b, size(split(s, ',')) as c from (values ('a,b'), (''), (null)) as t(s)
+select regexp_extract(s, '^(\\w+)@(\\w+)', 2) as a, regexp_replace(s, '@.*', '') as b from (values ('joe@mail'), ('x'), (null)) as t(s)
+select concat_ws('-', s, n) as a, concat(s, n) as b from (values ('a', 1), (null, 2), ('c', null)) as t(s, n)
+select trim(lower(s)) as a, initcap(s) as b, lpad(s, 5, '*') as c from (values (' AbC '), (null)) as t(s)
+select s like '%a%' as a, s rlike '^a' as b, s in ('abc', 'x') as c from (values ('abc'), ('xa'), (null)) as t(s)
+select coalesce(nullif(trim(s), ''), 'none') as a from (values ('  '), ('x'), (null)) as t(s)
+select replace(s, 'a', 'b') as a, translate(s, 'ab', 'xy') as b, reverse(s) as c from (values ('abab'), (null)) as t(s)
+select case when s = '' then null else s end as a, s <> '' as b from (values (''), ('x'), (null)) as t(s)
+select greatest(s, 'b') as a, least(s, 'b') as b from (values ('a'), ('c'), (null)) as t(s)
+select get_json_object(s, '$.a') as a, from_json(s, 'a INT').a as b from (values ('{"a":1}'), ('{"a":"x"}'), ('no'), (null)) as t(s)
+substring('abc', 2147483647)
+substring('abc', -2147483648, 2147483647)
+regexp_replace('a1b22', '[0-9]+', '<$0>')
+regexp_replace('abc', '(b)', '[$1]')
+regexp_extract('2024-02-03', '(\\d{4})-(\\d{2})', 2)
+regexp_replace('a\\b', '\\\\', '/')
+split('a  b', '\\s+')
+split('a1b2', '\\d')
+'a.b' rlike 'a\\.b'
+'line1\nline2' rlike 'line1.line2'
+'ABC' rlike '(?i)abc'
+regexp_extract('foo=1;bar=2', 'bar=([^;]*)', 1)
+upper('ß')
+lower('İ')
+length('👍')
+reverse('a👍b')
+substring('a👍b', 2, 1)
+lpad('a', 3, 'äö')
+trim('\u00a0a\u00a0')
+concat('a', null, 'b')
+concat_ws(',', array())
+'a' < 'ä'
+'Z' < 'a'
+'abc' = 'abc '

@@ -109,6 +109,12 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
         function("convert_timezone", &[Text, Text, Time], 3, timestamp(), |a| {
             a.map(|row| parse::local(parse::utc(a.time(2, row)?, a.text(0, row)?)?, a.text(1, row)?).map(Moment))
         }),
+        function("from_utc_timestamp", &[Time, Text], 2, timestamp(), |a| {
+            a.map(|row| parse::local(a.time(0, row)?, a.text(1, row)?).map(Moment))
+        }),
+        function("to_utc_timestamp", &[Time, Text], 2, timestamp(), |a| {
+            a.map(|row| parse::utc(a.time(0, row)?, a.text(1, row)?).map(Moment))
+        }),
         function("current_timezone", &[], 0, DataType::Utf8, |a| a.map(|_| Some("UTC".to_owned()))),
     ]
 }
@@ -150,10 +156,11 @@ fn read(a: &Arguments, usual: Option<&str>) -> Result<ArrayRef> {
     a.each(|row| {
         let pattern = if a.count() > 1 { a.text(1, row) } else { usual };
         let (Some(text), Some(pattern)) = (a.text(0, row), pattern) else { return Ok(None) };
-        Ok(patterns.of(pattern)?.read(text).map(Moment))
+        Ok(patterns.of(pattern)?.readable()?.read(text).map(Moment))
     })
 }
 
+/// Seconds since 1970, of which a part is cut off.
 fn unix_seconds(a: &Arguments) -> Result<ArrayRef> {
     let times = match a.array(0).data_type() {
         DataType::Utf8 => read(a, Some(USUAL))?,
@@ -161,7 +168,7 @@ fn unix_seconds(a: &Arguments) -> Result<ArrayRef> {
     };
     let micros = datafusion::arrow::compute::cast(&times, &DataType::Int64)?;
     let micros = micros.as_primitive::<datafusion::arrow::datatypes::Int64Type>();
-    a.map(|row| micros.is_valid(row).then(|| micros.value(row).div_euclid(SECOND_US)))
+    a.map(|row| micros.is_valid(row).then(|| micros.value(row) / SECOND_US))
 }
 
 fn written(a: &Arguments) -> Result<ArrayRef> {
@@ -246,28 +253,36 @@ fn months_between(left: i64, right: i64) -> Option<f64> {
     Some(months + (seconds(l, left) - seconds(r, right)) as f64 / (31.0 * 86_400.0))
 }
 
+/// Units whose length is always the same, in microseconds.
+const LENGTHS_US: &[(&str, i64)] = &[
+    ("hour", 3_600 * SECOND_US),
+    ("day", DAY_US),
+    ("dd", DAY_US),
+    ("minute", 60 * SECOND_US),
+    ("second", SECOND_US),
+    ("millisecond", 1_000),
+    ("microsecond", 1),
+];
+
 /// The start of the unit that a time is in; none for a unit that is none.
 fn cut(unit: &str, micros: i64) -> Option<i64> {
-    let length_us = match unit.to_ascii_lowercase().as_str() {
-        "microsecond" => return Some(micros),
-        "millisecond" => 1_000,
-        "second" => SECOND_US,
-        "minute" => 60 * SECOND_US,
-        "hour" => 3_600 * SECOND_US,
-        "day" | "dd" => DAY_US,
-        longer => {
-            let day = parse::day(i32::try_from(micros.div_euclid(DAY_US)).ok()?)?;
-            let start = match longer {
-                "week" => day.checked_sub_days(chrono::Days::new(u64::from(day.weekday().num_days_from_monday())))?,
-                "mon" | "month" | "mm" => day.with_day(1)?,
-                "quarter" => NaiveDate::from_ymd_opt(day.year(), day.month0() / 3 * 3 + 1, 1)?,
-                "year" | "yyyy" | "yy" => NaiveDate::from_ymd_opt(day.year(), 1, 1)?,
-                _ => return None,
-            };
-            return Some(i64::from(parse::days(start)) * DAY_US);
-        }
+    let is = |names: &[&str]| names.iter().any(|name| unit.eq_ignore_ascii_case(name));
+    if let Some((_, length_us)) = LENGTHS_US.iter().find(|(name, _)| unit.eq_ignore_ascii_case(name)) {
+        return Some(micros.div_euclid(*length_us) * length_us);
+    }
+    let day = parse::day(i32::try_from(micros.div_euclid(DAY_US)).ok()?)?;
+    let start = if is(&["month", "mon", "mm"]) {
+        day.with_day(1)?
+    } else if is(&["week"]) {
+        day.checked_sub_days(chrono::Days::new(u64::from(day.weekday().num_days_from_monday())))?
+    } else if is(&["year", "yyyy", "yy"]) {
+        NaiveDate::from_ymd_opt(day.year(), 1, 1)?
+    } else if is(&["quarter"]) {
+        NaiveDate::from_ymd_opt(day.year(), day.month0() / 3 * 3 + 1, 1)?
+    } else {
+        return None;
     };
-    Some(micros.div_euclid(length_us) * length_us)
+    Some(i64::from(parse::days(start)) * DAY_US)
 }
 
 /// A unit as microseconds, or else as months.

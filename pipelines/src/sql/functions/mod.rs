@@ -31,6 +31,7 @@ pub fn scalar() -> Vec<Arc<ScalarUDF>> {
         window::functions(),
         arrays::functions(),
         lists::functions(),
+        maps::functions(),
         dates::functions(),
         json::functions(),
     ];

@@ -84,6 +84,19 @@ impl Pattern {
         Some(text)
     }
 
+    /// The pattern, when texts can be read by it.
+    ///
+    /// # Errors
+    /// When it has a letter that is for writing only.
+    pub(super) fn readable(&self) -> Result<&Self> {
+        match self.items.iter().find(|item| matches!(item, Item::Part('E' | 'G' | 'Q' | 'q', _))) {
+            Some(Item::Part(letter, _)) => {
+                plan_err!("no time is read by the letter {letter:?} of a pattern; it is for writing")
+            }
+            _ => Ok(self),
+        }
+    }
+
     /// The time that a whole text says by this pattern; none when it says none.
     pub(super) fn read(&self, text: &str) -> Option<i64> {
         let mut parts = Parts::default();
@@ -214,7 +227,6 @@ impl Parts {
                 let (month, after) = name(&MONTHS)?;
                 (self.month, rest) = (u32::try_from(month + 1).ok(), after);
             }
-            'E' => rest = name(&DAYS)?.1,
             'a' => {
                 let half = text.get(..2)?;
                 self.half = Some(half.eq_ignore_ascii_case("pm"));
@@ -237,7 +249,7 @@ impl Parts {
                 }
                 (self.zone, rest) = (text[..end].to_owned(), &text[end..]);
             }
-            'G' | 'Q' | 'q' => return None,
+            'E' | 'G' | 'Q' | 'q' => return None,
             _ => {
                 let (value, after) = number(if letter == 'D' { 3 } else { 2 })?;
                 rest = after;
