@@ -98,7 +98,11 @@ fn done_and_failed() {
     ends_with(0, &["status", "--project", &dir], &["pipeline \"shop\": epoch"]);
     ends_with(0, &["build", "--project", &dir], &["data tests: 0 passed"]);
     let shop = shop.with("tests/nothing_is_sold.sql", "select * from {{ ref('spend') }}");
-    ends_with(1, &["test", "--project", &shop.dir()], &["error: data test nothing_is_sold failed: 1 row; see them with"]);
+    ends_with(
+        1,
+        &["test", "--project", &shop.dir()],
+        &["error: data test nothing_is_sold failed: 1 row; see them with"],
+    );
     ends_with(1, &["build", "--project", &shop.dir()], &["data test nothing_is_sold failed"]);
 }
 
