@@ -3,6 +3,7 @@
 mod audit;
 mod bad_input;
 mod commands;
+mod dbt;
 mod deploy;
 mod e2e;
 mod fuzz;

@@ -24,10 +24,10 @@ pub fn manifest(project: &Project, by: &Invocation) -> Json {
     }
     let mut all: Map<String, Json> = Map::new();
     all.extend(project.models.values().map(|model| (ids::of_model(model), nodes::model(project, model))));
-    all.extend(project.seeds.iter().map(|seed| (ids::of_seed(seed), nodes::seed(seed))));
+    all.extend(project.seeds.iter().map(|seed| (ids::of_seed(seed), nodes::seed(project, seed))));
     all.extend(project.tests.iter().map(|test| (ids::of_test(test), nodes::test(project, test))));
     let sources: Map<String, Json> =
-        project.sources.iter().map(|table| (ids::of_source(table), nodes::source(table))).collect();
+        project.sources.iter().map(|table| (ids::of_source(table), nodes::source(project, table))).collect();
     let unit_tests: Map<String, Json> =
         project.unit_tests.iter().map(|test| (ids::of_unit_test(test), nodes::unit_test(project, test))).collect();
     let (parents, children) = graph([&all, &sources, &unit_tests]);

@@ -19,12 +19,13 @@ struct Base<'a> {
 }
 
 impl Base<'_> {
-    fn fill(self, config: Json, tags: &[String], description: &str) -> Map<String, Json> {
+    fn fill(self, project: &Project, config: Json, tags: &[String], description: &str) -> Map<String, Json> {
+        let path = in_package(project, self.package, self.path);
         let meta = config.get("meta").cloned().unwrap_or_else(|| json!({}));
         let fqn: Vec<&str> = std::iter::once(self.package).chain(self.fqn.iter().map(String::as_str)).collect();
         let node = json!({
             "database": null, "schema": self.schema, "name": self.name, "resource_type": self.kind,
-            "package_name": self.package, "path": below(self.path), "original_file_path": self.path,
+            "package_name": self.package, "path": below(path), "original_file_path": path,
             "unique_id": self.id, "fqn": fqn, "alias": self.alias,
             "checksum": { "name": "none", "checksum": "" },
             "config": config, "tags": tags, "description": description, "columns": {}, "meta": meta, "group": null,
@@ -36,6 +37,12 @@ impl Base<'_> {
             _ => Map::new(),
         }
     }
+}
+
+/// A file's path below its package.
+fn in_package<'a>(project: &Project, package: &str, path: &'a str) -> &'a str {
+    let folder = project.packages.get(package).map_or("", String::as_str);
+    path.strip_prefix(folder).unwrap_or(path)
 }
 
 /// A path without its first folder.
@@ -124,11 +131,12 @@ pub(super) fn model(project: &Project, model: &Model) -> Json {
     };
     let enforced = model.contract_enforced();
     let config = config(&model.config, &model.materialized.to_string(), enforced);
-    let mut node = base.fill(config, &model.tags, &model.description);
+    let mut node = base.fill(project, config, &model.tags, &model.description);
     if let Json::Object(reads) = reads(project, &model.depends_on) {
         node.extend(reads);
     }
-    let patch = model.described.as_ref().map(|origin| format!("{}://{}", model.package, origin.file));
+    let described = |file| format!("{}://{}", model.package, in_package(project, &model.package, file));
+    let patch = model.described.as_ref().map(|origin| described(&origin.file));
     let relation = model.has_table().then(|| format!("{}.{}", model.schema, model.alias));
     let mut more = json!({
         "raw_code": model.raw_sql.trim(), "compiled_code": model.sql, "columns": declared(&model.columns),
@@ -145,7 +153,7 @@ pub(super) fn model(project: &Project, model: &Model) -> Json {
     add(node, more)
 }
 
-pub(super) fn seed(seed: &Seed) -> Json {
+pub(super) fn seed(project: &Project, seed: &Seed) -> Json {
     let base = Base {
         id: ids::of_seed(seed),
         kind: "seed",
@@ -156,7 +164,7 @@ pub(super) fn seed(seed: &Seed) -> Json {
         schema: &seed.schema,
         alias: &seed.alias,
     };
-    let node = base.fill(config(&seed.config, "seed", false), &seed.tags, &seed.description);
+    let node = base.fill(project, config(&seed.config, "seed", false), &seed.tags, &seed.description);
     let relation = format!("{}.{}", seed.schema, seed.alias);
     let more = json!({
         "columns": declared(&seed.declared), "relation_name": relation, "root_path": null,
@@ -165,13 +173,14 @@ pub(super) fn seed(seed: &Seed) -> Json {
     add(node, more)
 }
 
-pub(super) fn source(table: &SourceTable) -> Json {
+pub(super) fn source(project: &Project, table: &SourceTable) -> Json {
+    let path = in_package(project, &table.package, &table.origin.file);
     let all = table.columns.iter().map(|c| {
         (c.name.as_str(), c.description.as_str(), Some(c.data_type.as_str()).filter(|t| !t.is_empty()), &[][..])
     });
     json!({
         "database": null, "schema": table.schema, "name": table.name, "resource_type": "source",
-        "package_name": table.package, "path": table.origin.file, "original_file_path": table.origin.file,
+        "package_name": table.package, "path": path, "original_file_path": path,
         "unique_id": ids::of_source(table), "fqn": [table.package, table.source, table.name],
         "source_name": table.source, "source_description": table.source_description, "loader": "",
         "identifier": table.identifier,
@@ -207,7 +216,7 @@ pub(super) fn test(project: &Project, test: &DataTest) -> Json {
         "where": test.config.get("where").filter(|value| value.is_string()), "limit": test.limit,
         "fail_calc": test.fail_calc, "warn_if": test.warn_if, "error_if": test.error_if,
     });
-    let mut node = base.fill(config, &test.tags, "");
+    let mut node = base.fill(project, config, &test.tags, "");
     if let Json::Object(reads) = reads(project, &test.depends_on) {
         node.extend(reads);
     }
@@ -245,11 +254,12 @@ pub(super) fn unit_test(project: &Project, test: &UnitTest) -> Json {
         json!({ "input": input, "rows": rows, "format": format, "fixture": null })
     });
     let (format, expected) = rows(&test.expect);
+    let path = in_package(project, &test.package, &test.origin.file);
     json!({
         "model": test.model, "given": given.collect::<Vec<_>>(),
         "expect": { "rows": expected, "format": format, "fixture": null },
         "name": test.name, "resource_type": "unit_test", "package_name": test.package,
-        "path": below(&test.origin.file), "original_file_path": test.origin.file,
+        "path": below(path), "original_file_path": path,
         "unique_id": ids::of_unit_test(test), "fqn": fqn, "description": test.description, "overrides": null,
         "depends_on": { "macros": [], "nodes": model.map(ids::of_model).into_iter().collect::<Vec<_>>() },
         "config": { "tags": test.tags, "meta": {}, "enabled": true }, "checksum": null,

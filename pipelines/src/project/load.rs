@@ -38,6 +38,8 @@ pub struct Project {
     pub version: Option<String>,
     /// The profile in `dbt_project.yml`; sluice does not use it.
     pub profile: Option<String>,
+    /// The folder of each package below the project's; empty for the project itself.
+    pub packages: IndexMap<String, String>,
     /// Where artifacts go, below the project's folder: `target-path` of `dbt_project.yml`.
     pub target_path: String,
     /// The project's folder; empty when it was not read from a folder.
@@ -194,6 +196,7 @@ fn load(files: &dyn Files, env: EnvVars, options: LoadOptions, faults: &mut Faul
         name: root.name.clone(),
         version: root.version.clone(),
         profile: root.profile.clone(),
+        packages: packages.0.iter().map(|package| (package.name.clone(), package.folder.clone())).collect(),
         target_path: root.target_path.clone(),
         root: PathBuf::new(),
         sources: properties.sources,

@@ -14,15 +14,17 @@ use std::sync::Arc;
 
 use datafusion::arrow::array::RecordBatch;
 use datafusion::arrow::compute::concat_batches;
+use datafusion::arrow::datatypes::SchemaRef;
 use datafusion::common::TableReference;
 use datafusion::datasource::MemTable;
 use datafusion::prelude::SessionContext;
 use sluice_engine::{Error, Result};
 
 use crate::compile::{How, Pipeline, SeedTable};
-use crate::lake::query;
+use crate::lake::{empty_session, query};
 use crate::project::{Given, NodeRef, UnitTest};
 use crate::sql::model::{lower_case, plain};
+use crate::sql::plan_query;
 use crate::sql::session::spark_session;
 
 use self::difference::difference;
@@ -91,7 +93,8 @@ async fn tables(pipeline: &Pipeline, test: &UnitTest) -> Result<Vec<Table>> {
     let seed = |s: &SeedTable| Table { name: s.table.clone(), rows: s.rows.clone(), append_only: Some(true) };
     let mut tables: Vec<Table> = seeds.map(seed).collect();
     for one in &test.given {
-        let rows = given(one, &known(pipeline, &one.node)).await.map_err(|e| e.at(format!("given {}", one.node)))?;
+        let rows =
+            given(one, &known(pipeline, &one.node).await?).await.map_err(|e| e.at(format!("given {}", one.node)))?;
         let append_only = match &one.node {
             NodeRef::Model(name) => pipeline.models.get(name).map_or(Some(true), |model| match &model.how {
                 How::Stream(op) => Some(op.append_only()),
@@ -116,9 +119,12 @@ fn table_of(given: &Given) -> String {
 }
 
 /// The columns of a table that is given, where the project knows them.
-fn known(pipeline: &Pipeline, node: &NodeRef) -> Known {
+async fn known(pipeline: &Pipeline, node: &NodeRef) -> Result<Known> {
     let schema = match node {
-        NodeRef::Model(name) => pipeline.models.get(name).map(|m| m.schema.clone()),
+        NodeRef::Model(name) => match pipeline.models.get(name) {
+            Some(model) => Some(model.schema.clone()),
+            None => of_ephemeral(pipeline, name).await?,
+        },
         NodeRef::Seed(name) => {
             let seed = pipeline.project.seeds.iter().position(|s| s.name == *name);
             seed.and_then(|at| pipeline.seeds.get(at)).map(|s| s.rows.schema())
@@ -128,7 +134,14 @@ fn known(pipeline: &Pipeline, node: &NodeRef) -> Known {
             stream.map(|s| s.schema.clone())
         }
     };
-    schema.map_or(Known::Nothing, Known::Columns)
+    Ok(schema.map_or(Known::Nothing, Known::Columns))
+}
+
+/// The columns of a model that has no table.
+async fn of_ephemeral(pipeline: &Pipeline, name: &str) -> Result<Option<SchemaRef>> {
+    let Some(model) = pipeline.project.models.get(name) else { return Ok(None) };
+    let planned = plan_query(&empty_session(pipeline)?, &model.sql).await;
+    planned.map(|planned| Some(planned.schema)).map_err(|e| Error::config(e.message).at(format!("model {name}")))
 }
 
 fn register(context: &SessionContext, table: &str, rows: RecordBatch) -> Result<()> {

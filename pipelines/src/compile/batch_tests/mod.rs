@@ -2,6 +2,7 @@
 
 mod configs;
 mod data_tests;
+mod macros;
 mod packages;
 mod snapshots;
 

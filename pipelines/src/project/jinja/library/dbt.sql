@@ -25,8 +25,8 @@
 
 {# Boundaries crossed from the first to the second, as dbt counts them on Spark; weeks begin on Sunday. #}
 {% macro datediff(first_date, second_date, datepart) -%}
-{%- set a = 'date(' ~ first_date ~ ')' -%}
-{%- set b = 'date(' ~ second_date ~ ')' -%}
+{%- set a = 'cast(' ~ first_date ~ ' as date)' -%}
+{%- set b = 'cast(' ~ second_date ~ ' as date)' -%}
 {%- set seconds = {'hour': 3600, 'minute': 60, 'second': 1} -%}
 {%- if datepart == 'day' -%}datediff({{ b }}, {{ a }})
 {%- elif datepart == 'week' -%}cast((datediff({{ b }}, {{ a }}) + dayofweek({{ a }}) - dayofweek({{ b }})) / 7 as int)
@@ -34,7 +34,7 @@
 {%- elif datepart == 'quarter' -%}((year({{ b }}) - year({{ a }})) * 4 + quarter({{ b }}) - quarter({{ a }}))
 {%- elif datepart == 'year' -%}(year({{ b }}) - year({{ a }}))
 {%- elif datepart in seconds -%}
-{%- set units = '(to_unix_timestamp(cast(' ~ second_date ~ ' as timestamp)) - to_unix_timestamp(cast(' ~ first_date ~ ' as timestamp))) / ' ~ seconds[datepart] -%}
+{%- set units = '(unix_seconds(cast(' ~ second_date ~ ' as timestamp)) - unix_seconds(cast(' ~ first_date ~ ' as timestamp))) / ' ~ seconds[datepart] -%}
 case when {{ first_date }} < {{ second_date }} then ceil({{ units }}) else floor({{ units }}) end
 {%- else -%}{{ exceptions.raise_compiler_error("dbt.datediff knows second, minute, hour, day, week, month, quarter and year, not " ~ datepart) }}
 {%- endif -%}
@@ -42,8 +42,8 @@ case when {{ first_date }} < {{ second_date }} then ceil({{ units }}) else floor
 
 {% macro date(year, month, day) %}make_date({{ year }}, {{ month }}, {{ day }}){% endmacro %}
 {% macro last_day(date, datepart) %}
-{%- if datepart == 'month' -%}last_day({{ date }})
-{%- elif datepart in ('quarter', 'year') -%}cast(date_sub(add_months(date_trunc('{{ datepart }}', {{ date }}), {{ 3 if datepart == 'quarter' else 12 }}), 1) as date)
+{%- if datepart == 'month' -%}last_day(cast({{ date }} as date))
+{%- elif datepart in ('quarter', 'year') -%}date_sub(add_months(cast(date_trunc('{{ datepart }}', {{ date }}) as date), cast({{ 3 if datepart == 'quarter' else 12 }} as int)), cast(1 as int))
 {%- else -%}{{ exceptions.raise_compiler_error("dbt.last_day knows month, quarter and year, not " ~ datepart) }}
 {%- endif -%}
 {% endmacro %}
