@@ -170,8 +170,8 @@ mod tests {
         assert_eq!(tables(&[COPY]), append);
         let changing = [
             "gold/sums shop/gold.sums Upsert by () key (id)",
-            "gold/ranked shop/gold.ranked Upsert by () key ()",
             "gold/asked shop/gold.asked Changes by () key ()",
+            "gold/ranked shop/gold.ranked Upsert by () key ()",
             "_sluice/rejects shop/rejects Changes by () key ()",
         ];
         assert_eq!(tables(&[COPY, SUMS, RANKED, ASKED]), [usual.as_slice(), &changing].concat());
