@@ -73,8 +73,9 @@ impl CastsOfSpark {
 }
 
 impl AnalyzerRule for CastsOfSpark {
+    // Errors name the rule, and what is shown to people leaves out this name.
     fn name(&self) -> &str {
-        "casts_of_spark"
+        "type_coercion"
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {

@@ -45,8 +45,9 @@ const ONE_TYPE: &[(&str, usize)] = &[
 pub struct TypesOfSpark;
 
 impl AnalyzerRule for TypesOfSpark {
+    // Errors name the rule, and what is shown to people leaves out this name.
     fn name(&self) -> &str {
-        "types_of_spark"
+        "type_coercion"
     }
 
     fn analyze(&self, plan: LogicalPlan, _config: &ConfigOptions) -> Result<LogicalPlan> {

@@ -251,6 +251,11 @@ impl VisitorMut for Numbers {
         if let GroupByExpr::Expressions(keys, _) = &mut select.group_by {
             keys.iter_mut().for_each(leave);
         }
+        for join in select.from.iter_mut().flat_map(|table| &mut table.joins) {
+            if let Err(message) = forms::join(&mut join.join_operator) {
+                return ControlFlow::Break(message);
+            }
+        }
         for window in &mut select.named_window {
             if let NamedWindowDefinition(_, NamedWindowExpr::WindowSpec(spec)) = window {
                 mark_frame(spec, true);

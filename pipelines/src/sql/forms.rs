@@ -83,6 +83,29 @@ pub(super) fn set_operations(body: &mut SetExpr) -> Result<(), String> {
     set_operations(right)
 }
 
+/// Rewrites a join: `SEMI JOIN` is `LEFT SEMI JOIN`.
+///
+/// # Errors
+/// For joins that keep rows of the right side whose column stands on the left.
+pub(super) fn join(operator: &mut JoinOperator) -> Result<(), String> {
+    let rewritten = match operator {
+        JoinOperator::Semi(constraint) => JoinOperator::LeftSemi(constraint.clone()),
+        JoinOperator::Anti(constraint) => JoinOperator::LeftAnti(constraint.clone()),
+        JoinOperator::FullOuter(JoinConstraint::Using(_) | JoinConstraint::Natural)
+        | JoinOperator::Right(JoinConstraint::Using(_) | JoinConstraint::Natural)
+        | JoinOperator::RightOuter(JoinConstraint::Using(_) | JoinConstraint::Natural) => {
+            return Err(
+                "RIGHT and FULL JOIN ... USING are not supported; join ON the columns, and name the side whose \
+                 column is meant"
+                    .into(),
+            );
+        }
+        _ => return Ok(()),
+    };
+    *operator = rewritten;
+    Ok(())
+}
+
 fn of_function(function: &Function) -> Option<Expr> {
     let name = function.name.to_string().to_lowercase();
     let args = arguments(function)?;
@@ -94,6 +117,7 @@ fn of_function(function: &Function) -> Option<Expr> {
         (to, [value]) if CASTS.contains(&to) && function.over.is_none() => cast(value, to),
         ("isnull", [value]) => Expr::IsNull(Box::new(nested(value))),
         ("isnotnull", [value]) => Expr::IsNotNull(Box::new(nested(value))),
+        ("if", [condition, then, other]) => if_else(condition.clone(), then.clone(), other.clone()),
         ("nullif", [value, other]) => null_if(value, other),
         ("nullifzero", [value]) => null_if(value, &zero()),
         ("zeroifnull", [value]) => call("coalesce", vec![value.clone(), zero()]),
@@ -111,8 +135,9 @@ fn of_function(function: &Function) -> Option<Expr> {
         (
             "date_part" | "datepart",
             [Expr::Value(ValueWithSpan { value: Value::SingleQuotedString(unit), .. }), time],
-        ) if ["second", "seconds", "sec", "secs", "s"].contains(&unit.to_lowercase().as_str()) => {
-            call("sluice_seconds", vec![time.clone()])
+        ) if OWN_PARTS.contains(&unit.to_lowercase().as_str()) => {
+            let field = DateTimeField::Custom(Ident::new(unit.to_lowercase()));
+            Expr::Extract { field, syntax: ExtractSyntax::From, expr: Box::new(time.clone()) }
         }
         ("struct", values) if !values.is_empty() => named_struct(values),
         ("try_add" | "try_subtract" | "try_multiply", [left, right]) => {
@@ -232,15 +257,17 @@ fn decode(value: &Expr, rest: &[Expr]) -> Expr {
 
 /// `nullif(a, b)` has the type of a.
 fn null_if(value: &Expr, other: &Expr) -> Expr {
+    let null = Expr::Value(Value::Null.with_empty_span());
+    if_else(binary(value, BinaryOperator::Eq, other), null, value.clone())
+}
+
+fn if_else(condition: Expr, then: Expr, other: Expr) -> Expr {
     Expr::Case {
         case_token: helpers::attached_token::AttachedToken::empty(),
         end_token: helpers::attached_token::AttachedToken::empty(),
         operand: None,
-        conditions: vec![CaseWhen {
-            condition: binary(value, BinaryOperator::Eq, other),
-            result: Expr::Value(Value::Null.with_empty_span()),
-        }],
-        else_result: Some(Box::new(value.clone())),
+        conditions: vec![CaseWhen { condition, result: then }],
+        else_result: Some(Box::new(other)),
     }
 }
 

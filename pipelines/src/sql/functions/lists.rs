@@ -131,7 +131,8 @@ fn inserted(a: &Arguments, value: usize, place: impl Fn(usize) -> Option<i32>) -
         let place = place(row).filter(|_| lists.is_valid(row));
         let (start, count) = (i64::from(lists.value_offsets()[row]), i64::from(lists.value_length(row)));
         let Some(place) = place else {
-            (lengths.push(0), valid.push(false));
+            lengths.push(0);
+            valid.push(false);
             continue;
         };
         let at = match i64::from(place) {

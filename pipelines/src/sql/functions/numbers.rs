@@ -24,16 +24,16 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
         round("bround", Mode::HalfEven),
         round("sluice_ceil", Mode::Up),
         round("sluice_floor", Mode::Down),
-        of_double("ln", |a| a.map(|row| a.double(0, row).filter(|v| !(*v <= 0.0)).map(f64::ln))),
-        of_double("log10", |a| a.map(|row| a.double(0, row).filter(|v| !(*v <= 0.0)).map(f64::log10))),
-        of_double("log2", |a| a.map(|row| a.double(0, row).filter(|v| !(*v <= 0.0)).map(f64::log2))),
-        of_double("log1p", |a| a.map(|row| a.double(0, row).filter(|v| !(*v <= -1.0)).map(f64::ln_1p))),
+        of_double("ln", |a| a.map(|row| above(0.0, a.double(0, row)).map(f64::ln))),
+        of_double("log10", |a| a.map(|row| above(0.0, a.double(0, row)).map(f64::log10))),
+        of_double("log2", |a| a.map(|row| above(0.0, a.double(0, row)).map(f64::log2))),
+        of_double("log1p", |a| a.map(|row| above(-1.0, a.double(0, row)).map(f64::ln_1p))),
         of_double("sqrt", |a| a.map(|row| a.double(0, row).map(f64::sqrt))),
         of_double("sign", |a| a.map(|row| a.double(0, row).map(sign))),
         of_double("signum", |a| a.map(|row| a.double(0, row).map(sign))),
         function("log", &[Double, Double], 1, DataType::Float64, |a| {
             a.map(|row| {
-                let positive = |at| a.double(at, row).filter(|v| !(*v <= 0.0));
+                let positive = |at| above(0.0, a.double(at, row));
                 if a.count() == 1 { positive(0).map(f64::ln) } else { Some(positive(1)?.ln() / positive(0)?.ln()) }
             })
         }),
@@ -62,6 +62,11 @@ fn checked(a: &Arguments, f: fn(i64, i64) -> Option<i64>) -> Result<ArrayRef> {
     })?;
     // What does not fit is NULL.
     Ok(datafusion::arrow::compute::cast(&longs, &of)?)
+}
+
+/// A number that is above a limit, or none at all.
+fn above(limit: f64, value: Option<f64>) -> Option<f64> {
+    value.filter(|v| *v > limit || v.is_nan())
 }
 
 fn sign(value: f64) -> f64 {

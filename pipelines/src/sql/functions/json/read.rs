@@ -57,11 +57,11 @@ impl ScalarUDFImpl for FromJson {
         let values: Vec<Option<Json>> = texts
             .map(|text| {
                 let json = Json::read(text?);
-                let fits = match (&json, wanted) {
-                    (Some(Json::Object(_)), DataType::Struct(_) | DataType::Map(..)) => true,
-                    (Some(Json::List(_)), DataType::List(_)) => true,
-                    _ => false,
-                };
+                let fits = matches!(
+                    (&json, wanted),
+                    (Some(Json::Object(_)), DataType::Struct(_) | DataType::Map(..))
+                        | (Some(Json::List(_)), DataType::List(_))
+                );
                 // A struct of nothing, where there is a text that is none.
                 if fits { json } else { is_struct.then(|| Json::Object(vec![])) }
             })
