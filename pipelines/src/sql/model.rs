@@ -9,9 +9,8 @@ use datafusion::logical_expr::{Expr, ExprSchemable, LogicalPlan, LogicalPlanBuil
 use datafusion::prelude::SessionContext;
 use datafusion::sql::parser::Statement as DataFusionStatement;
 use datafusion::sql::sqlparser::ast::{Query, SelectItem, SetExpr, Statement};
-use datafusion::sql::sqlparser::dialect::SparkSqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
 
+use super::dialect;
 use super::place::line_of_fault;
 use super::rewrite::spark_to_datafusion;
 use super::types::stored;
@@ -112,7 +111,7 @@ fn two_of_one_name(mut names: Vec<String>) -> Option<SqlError> {
 }
 
 fn parse(sql: &str) -> Result<Box<Query>, SqlError> {
-    let statements = Parser::parse_sql(&SparkSqlDialect {}, sql)
+    let statements = dialect::parse(sql)
         .map_err(|e| SqlError::new(e.to_string().replace("sql parser error: ", "the SQL does not parse: ")))?;
     let mut statements = statements.into_iter();
     match (statements.next(), statements.next()) {

@@ -2,7 +2,9 @@
 
 mod calls;
 mod duration;
+mod extremes;
 mod lateral;
+mod template;
 mod time_window;
 
 use std::ops::ControlFlow;
@@ -67,38 +69,16 @@ impl VisitorMut for Rewriter {
                 *expr = if *negated { Expr::UnaryOp { op: UnaryOperator::Not, expr: Box::new(call) } } else { call };
             }
             Expr::Function(call) => {
-                distinct_of_several(call);
+                if let Some(rewritten) = extremes::rewritten(call) {
+                    *expr = rewritten;
+                    return ControlFlow::Continue(());
+                }
                 return calls::spark_call(call);
             }
             _ => {}
         }
         ControlFlow::Continue(())
     }
-}
-
-/// `count(distinct a, b)` counts the pairs in which neither is NULL.
-fn distinct_of_several(call: &mut Function) {
-    let FunctionArguments::List(list) = &mut call.args else { return };
-    let is_distinct = list.duplicate_treatment == Some(DuplicateTreatment::Distinct);
-    if !is_distinct || list.args.len() < 2 || !call.name.to_string().eq_ignore_ascii_case("count") {
-        return;
-    }
-    let expr = |a: &FunctionArg| match a {
-        FunctionArg::Unnamed(FunctionArgExpr::Expr(e)) => Some(Expr::Nested(Box::new(e.clone()))),
-        _ => None,
-    };
-    let Some(args) = list.args.iter().map(expr).collect::<Option<Vec<Expr>>>() else { return };
-    let is_there = |e: &Expr| Expr::IsNotNull(Box::new(e.clone()));
-    let and = |l: Expr, r: Expr| Expr::BinaryOp { left: Box::new(l), op: BinaryOperator::And, right: Box::new(r) };
-    let Some(condition) = args.iter().map(is_there).reduce(and) else { return };
-    let pair = Expr::Case {
-        case_token: helpers::attached_token::AttachedToken::empty(),
-        end_token: helpers::attached_token::AttachedToken::empty(),
-        operand: None,
-        conditions: vec![CaseWhen { condition, result: function("struct", args) }],
-        else_result: None,
-    };
-    list.args = vec![FunctionArg::Unnamed(FunctionArgExpr::Expr(pair))];
 }
 
 /// Spark does not tell names apart by case, not even quoted ones.

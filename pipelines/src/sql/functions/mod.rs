@@ -14,6 +14,7 @@ mod md5;
 mod numbers;
 mod parse;
 mod pattern;
+mod percentile;
 mod regexes;
 mod rows;
 mod texts;
@@ -52,5 +53,5 @@ pub(super) fn part_of_time(unit: &str) -> Option<ScalarUDF> {
 
 /// Aggregate functions; they replace others of the same name.
 pub fn aggregate() -> Vec<Arc<AggregateUDF>> {
-    exact::functions()
+    exact::functions().into_iter().chain(percentile::functions()).collect()
 }

@@ -2,12 +2,11 @@
 
 use std::ops::ControlFlow;
 
+use super::template::{Parts, as_table, table_name};
 use datafusion::sql::sqlparser::ast::*;
-use datafusion::sql::sqlparser::dialect::SparkSqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
 
-use super::function;
-use super::time_window::table_name;
+/// The table of rows with their elements, when the query names none.
+const EXPLODED: &str = "__exploded_rows";
 
 /// `from t lateral view explode(l) e as x` becomes `from (select *, unnest(l) as x from t) as t`.
 pub(super) fn views(select: &mut Select) -> Result<(), String> {
@@ -20,10 +19,7 @@ pub(super) fn views(select: &mut Select) -> Result<(), String> {
                 "LATERAL VIEW explode(list) has one column; name it: LATERAL VIEW explode(list) v AS column".into()
             );
         };
-        let name = table_name(&select.from);
-        let from = select.from.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-        let unnested = unnest_text(&list, keeps_empty, column, &from);
-        select.from = parse_from(&format!("({unnested}) as {name}"))?;
+        select.from = unnested(list, keeps_empty, column, std::mem::take(&mut select.from))?;
         let mut unqualify = Unqualify { view: view.lateral_view_name.to_string(), column: column.clone() };
         // The visitor never breaks.
         let _ = select.visit(&mut unqualify);
@@ -49,12 +45,9 @@ pub(super) fn generators(select: &mut Select) -> Result<(), String> {
         [(at, list, outer, alias)] => (*at, list, *outer, alias),
         _ => return Err("only one explode() in a SELECT list is possible; use LATERAL VIEW for each".into()),
     };
-    let name = table_name(&select.from);
-    let from = select.from.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
     // A name of its own: the table may have a column of the alias.
     let inner = Ident::new("__exploded");
-    let unnested = unnest_text(list, outer, &inner, &from);
-    select.from = parse_from(&format!("({unnested}) as {name}"))?;
+    select.from = unnested(list.clone(), outer, &inner, std::mem::take(&mut select.from))?;
     select.projection[at] = SelectItem::ExprWithAlias { expr: Expr::Identifier(inner), alias: alias.clone() };
     Ok(())
 }
@@ -73,27 +66,30 @@ fn exploded(expr: &Expr) -> Option<(&Expr, bool)> {
     }
 }
 
-fn unnest_text(list: &Expr, keeps_empty: bool, column: &Ident, from: &str) -> String {
-    if keeps_empty {
+/// The rows of `from` with a row for each element of their list.
+fn unnested(
+    list: Expr,
+    keeps_empty: bool,
+    column: &Ident,
+    from: Vec<TableWithJoins>,
+) -> Result<Vec<TableWithJoins>, String> {
+    let name = table_name(&from, EXPLODED);
+    let sql = if keeps_empty {
         // A list of one NULL stands for no list and for an empty one.
-        let none = format!("case when {list} is null or cardinality({list}) = 0 then make_array(null) else {list} end");
-        format!("select *, unnest({none}) as {column} from {from}")
+        "select *, unnest(case when __list is null or cardinality(__list) = 0 then make_array(null) else __list end) as x \
+         from __from"
     } else {
-        let call = function("unnest", vec![list.clone()]);
-        format!("select *, {call} as {column} from {from} where {list} is not null")
+        "select *, unnest(__list) as x from __from where __list is not null"
+    };
+    let parts = Parts { values: &[("__list", list)], by: &[], from, selection: None };
+    let mut table = as_table(sql, parts, &name)?;
+    if let [TableWithJoins { relation: TableFactor::Derived { subquery, .. }, .. }] = table.as_mut_slice()
+        && let SetExpr::Select(select) = subquery.body.as_mut()
+        && let Some(SelectItem::ExprWithAlias { alias, .. }) = select.projection.last_mut()
+    {
+        *alias = column.clone();
     }
-}
-
-fn parse_from(sql: &str) -> Result<Vec<TableWithJoins>, String> {
-    let outer = format!("select 1 from {sql}");
-    let parsed = Parser::parse_sql(&SparkSqlDialect {}, &outer).map_err(|e| format!("explode(): {e}"))?;
-    match parsed.into_iter().next() {
-        Some(Statement::Query(query)) => match *query.body {
-            SetExpr::Select(select) => Ok(select.from),
-            _ => Err("explode() could not be rewritten".into()),
-        },
-        _ => Err("explode() could not be rewritten".into()),
-    }
+    Ok(table)
 }
 
 /// `e.x` becomes `x`.

@@ -3,11 +3,10 @@
 use std::ops::ControlFlow;
 
 use datafusion::sql::sqlparser::ast::*;
-use datafusion::sql::sqlparser::dialect::SparkSqlDialect;
-use datafusion::sql::sqlparser::parser::Parser;
 
 use super::duration::duration_us;
 use super::function;
+use super::template::{Parts, as_table, table_name};
 
 const START: &str = "__window_start";
 const END: &str = "__window_end";
@@ -62,15 +61,16 @@ pub(super) fn lift(select: &mut Select) -> Result<(), String> {
     keys.insert(at, Expr::Identifier(Ident::new(START)));
     let kind = Kind::of_call(&call).unwrap_or(Kind::Window);
     let from = std::mem::take(&mut select.from);
-    let name = table_name(&from);
+    let name = table_name(&from, WINDOWED);
+    let parts = Parts { values: &[], by: &others, from, selection: select.selection.take() };
     let (windowed, end) = match kind {
         Kind::Window => {
             keys.insert(at + 1, Expr::Identifier(Ident::new(END)));
-            (fixed(&call, from, select.selection.take())?, Expr::Identifier(Ident::new(END)))
+            fixed(&call, parts, &name)?
         }
-        Kind::Session => session(&call, &others, from, select.selection.take(), &name)?,
+        Kind::Session => session(&call, parts, &name)?,
     };
-    select.from = parse_from(&windowed, &name)?;
+    select.from = windowed;
     let mut replace = ReplaceWindow { call, kind, end };
     let mut broken = None;
     for item in &mut select.projection {
@@ -102,78 +102,39 @@ fn meant_by(key: &Expr, projection: &[SelectItem]) -> Option<Expr> {
     }
 }
 
-/// Rows with the ends of their tumbling or hopping windows, as text.
-fn fixed(call: &Expr, from: Vec<TableWithJoins>, selection: Option<Expr>) -> Result<String, String> {
+/// Rows with the ends of their tumbling or hopping windows. A row without a time falls into no window.
+fn fixed(call: &Expr, parts: Parts<'_>, name: &Ident) -> Result<(Vec<TableWithJoins>, Expr), String> {
     let (time, size_us, slide_us) = window_arguments(call)?;
-    let source = source_text(&from, selection, &time);
-    Ok(if slide_us == size_us {
+    let rows = "from __from where __time is not null and __where";
+    let sql = if slide_us == size_us {
         format!(
-            "select *, sluice_window_start({time}, {size_us}) as {START}, \
-             sluice_window_end({time}, {size_us}) as {END} {source}"
+            "select *, sluice_window_start(__time, {size_us}) as {START}, sluice_window_end(__time, {size_us}) as {END} \
+             {rows}"
         )
     } else {
-        let hops = format!("select *, unnest(sluice_hops({time}, {size_us}, {slide_us})) as {START} {source}");
+        let hops = format!("select *, unnest(sluice_hops(__time, {size_us}, {slide_us})) as {START} {rows}");
         format!("select *, sluice_span_end({START}, {size_us}) as {END} from ({hops})")
-    })
+    };
+    let table = as_table(&sql, Parts { values: &[("__time", time)], ..parts }, name)?;
+    Ok((table, Expr::Identifier(Ident::new(END))))
 }
 
-/// Rows with the start of their session, as text, and the session's end over a session's rows. As Spark has it, a row
-/// exactly one gap after the last one begins a new session.
-fn session(
-    call: &Expr,
-    others: &[Expr],
-    from: Vec<TableWithJoins>,
-    selection: Option<Expr>,
-    name: &str,
-) -> Result<(String, Expr), String> {
+/// Rows with the start of their session, and the session's end over a session's rows. As Spark has it, a row exactly
+/// one gap after the last one begins a new session.
+fn session(call: &Expr, parts: Parts<'_>, name: &Ident) -> Result<(Vec<TableWithJoins>, Expr), String> {
     let (time, gap_us) = session_arguments(call)?;
-    let source = source_text(&from, selection, &time);
-    let by = others.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let by = if by.is_empty() { by } else { format!("partition by {by} ") };
-    let last = format!("lag({time}) over ({by}order by {time})");
+    let by = if parts.by.is_empty() { "" } else { "partition by __by " };
+    let last = format!("lag(__time) over ({by}order by __time)");
+    let begins = format!("{last} is null or __time >= sluice_span_end({last}, {gap_us})");
     let marked = format!(
-        "select *, case when {last} is null or {time} >= sluice_span_end({last}, {gap_us}) then {time} end as {FIRST} \
-         {source}"
+        "select *, case when {begins} then __time end as {FIRST} from __from where __time is not null and __where"
     );
-    let windowed = format!("select *, max({FIRST}) over ({by}order by {time}) as {START} from ({marked}) as {name}");
+    let inner = as_table(&marked, Parts { values: &[("__time", time.clone())], ..parts.clone() }, name)?;
+    let sql = format!("select *, max({FIRST}) over ({by}order by __time) as {START} from __from");
+    let outer = Parts { values: &[("__time", time.clone())], from: inner, ..parts };
     let number = Expr::Value(Value::Number(gap_us.to_string(), false).with_empty_span());
     let end = function("sluice_span_end", vec![function("max", vec![time]), number]);
-    Ok((windowed, end))
-}
-
-/// FROM and WHERE as text; a row without a time falls into no window.
-fn source_text(from: &[TableWithJoins], selection: Option<Expr>, time: &Expr) -> String {
-    let from = from.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ");
-    let and = selection.map(|s| format!(" and ({s})")).unwrap_or_default();
-    format!("from {from} where {time} is not null{and}")
-}
-
-/// The name by which the query calls its one table.
-pub(super) fn table_name(from: &[TableWithJoins]) -> String {
-    let name = match from {
-        [TableWithJoins { relation, joins }] if joins.is_empty() => match relation {
-            TableFactor::Table { alias: Some(alias), .. } | TableFactor::Derived { alias: Some(alias), .. } => {
-                Some(alias.name.to_string())
-            }
-            TableFactor::Table { name, .. } => name.0.last().map(ToString::to_string),
-            _ => None,
-        },
-        _ => None,
-    };
-    name.unwrap_or_else(|| WINDOWED.to_owned())
-}
-
-fn parse_from(sql: &str, name: &str) -> Result<Vec<TableWithJoins>, String> {
-    let outer = format!("select 1 from ({sql}) as {name}");
-    let parsed = Parser::parse_sql(&SparkSqlDialect {}, &outer).map_err(|e| format!("window(): {e}"))?;
-    let body = match parsed.into_iter().next() {
-        Some(Statement::Query(query)) => *query.body,
-        _ => return Err("window() could not be rewritten".into()),
-    };
-    match body {
-        SetExpr::Select(select) => Ok(select.from),
-        _ => Err("window() could not be rewritten".into()),
-    }
+    Ok((as_table(&sql, outer, name)?, end))
 }
 
 /// `window.start`, `window.end`, and the call itself repeated in the SELECT list.

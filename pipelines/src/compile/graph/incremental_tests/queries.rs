@@ -142,8 +142,6 @@ pub const QUERIES: &[(&str, Needs, &str)] = &[
     ("inequality", Nothing, "select t.id, u.id as uid from b.t join b.u on t.v > u.v"),
     ("except", Nothing, "select k, g from b.t except select k, g from b.u"),
     ("intersect", Nothing, "select k, g from b.t intersect select k, g from b.u"),
-    ("except_all", Nothing, "select k from b.t except all select k from b.u"),
-    ("intersect_all", Nothing, "select k from b.t intersect all select k from b.u"),
     ("union_distinct", Nothing, "select k, g from b.t union select k, g from b.u"),
     (
         "as_of",
@@ -204,6 +202,16 @@ pub const QUERIES: &[(&str, Needs, &str)] = &[
         "case_sum",
         Nothing,
         "select g, sum(case when v > 0 then 1 else 0 end) as p, max(g) filter (where v > 1) as m from b.t group by g",
+    ),
+    (
+        "max_by",
+        Nothing,
+        "select g, max_by(id, struct(v, id)) as f, min_by(v, id) as l, approx_count_distinct(k) as n from b.t group by g",
+    ),
+    (
+        "percentile_approx",
+        Nothing,
+        "select g, percentile_approx(v, 0.5) as p, percentile_approx(at, array(0.1, 0.9)) as q from b.t group by g",
     ),
     (
         "nested_aggregates",
