@@ -20,6 +20,7 @@ use super::nodes::{read_models, read_seeds};
 use super::notices;
 use super::packages::Packages;
 use super::properties::Properties;
+use super::quarantine;
 use super::seeds::Seed;
 use super::select::{self, Selector};
 use super::settings::Settings;
@@ -189,7 +190,8 @@ fn load(files: &dyn Files, env: EnvVars, options: LoadOptions, faults: &mut Faul
     let unit_tests = unit_tests.collect();
     let settings = settings?;
     settings.check_sources(files, &properties.sources, faults);
-    let models = compiler.models(&properties);
+    let mut models = compiler.models(&properties);
+    quarantine::set_apart(&mut models, &tests, faults);
     let root = packages.root();
     Some(Project {
         models,

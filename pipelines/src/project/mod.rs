@@ -22,6 +22,7 @@ mod nodes;
 mod notices;
 mod packages;
 mod properties;
+mod quarantine;
 mod relation;
 mod resolve;
 mod seeds;
