@@ -31,7 +31,8 @@ fn rows_that_fail() {
         | id | kind | n |
         +----+------+---+
         | 1  | a    | 5 |
-        +----+------+---+"#]].assert_eq(&rows(&files, "good"));
+        +----+------+---+"#]]
+    .assert_eq(&rows(&files, "good"));
     expect![[r#"
         +----+------+----+----------------------------------+
         | id | kind | n  | failed_tests                     |
@@ -40,7 +41,8 @@ fn rows_that_fail() {
         | 3  | z    | 7  | accepted_values_m_kind__a__b     |
         | 4  |      | 80 | dbt_utils_accepted_range_m_n__50 |
         |    | z    | 9  | not_null_m_id                    |
-        +----+------+----+----------------------------------+"#]].assert_eq(&rows(&files, "m__quarantine"));
+        +----+------+----+----------------------------------+"#]]
+    .assert_eq(&rows(&files, "m__quarantine"));
 }
 
 /// Tests that do not look at single rows cannot set any apart.
