@@ -8,6 +8,7 @@ mod describe;
 mod docs;
 mod ephemeral;
 mod error;
+mod exposures;
 mod files;
 mod graph;
 mod jinja;
@@ -37,6 +38,7 @@ mod yaml;
 
 pub use describe::{ColumnType, Describe, Described, Describer};
 pub use error::{ProjectError, ProjectErrors};
+pub use exposures::Exposure;
 pub use files::{Embedded, Files, Folder};
 pub use load::{LoadOptions, Project};
 pub use nearest::nearest;

@@ -35,7 +35,7 @@ fn graph(manifest: &Value) -> BTreeMap<String, Vec<String>> {
         Some((rest, _)) if id.starts_with("test.") && rest.matches('.').count() == 2 => rest.to_owned(),
         _ => id.to_owned(),
     };
-    let of_dbt_only = |id: &str| id.starts_with("operation.") || id.starts_with("exposure.");
+    let of_dbt_only = |id: &str| id.starts_with("operation.");
     let parents = manifest["parent_map"].as_object().unwrap().iter().filter(|(id, _)| !of_dbt_only(id));
     let read = |ids: &Value| {
         let mut ids: Vec<String> = ids.as_array().unwrap().iter().map(|id| name(id.as_str().unwrap())).collect();
@@ -114,6 +114,12 @@ fn tests_end_as_they_are_configured() -> anyhow::Result<()> {
         assert_eq!(kept, ["020,1"]);
         sluice(&["test", "--project", &dir, "--select", "branches_unknown", "fact_loans"]);
     }
+    let (code, out, err) = sluice(&["plan", "--project", &dir, "--select", "+exposure:front_page"]);
+    let names = ["marts.loans_per_branch_day", "marts.fact_loans"];
+    assert!(
+        code == Some(0) && names.iter().all(|name| out.contains(name)) && !out.contains("late_loans"),
+        "{out}{err}"
+    );
     let (code, _, err) = sluice(&["test", "--project", &dir, "--select", "state:modified"]);
     assert!(code == Some(2) && err.contains("state compares with the artifacts of another run"), "{err}");
     let (code, out, err) = sluice(&["test", "--project", &dir, "--selector", "nightly", "--exclude", "tag:marts"]);
