@@ -2,7 +2,7 @@
 
 use md5::{Digest, Md5};
 
-use crate::project::{DataTest, Materialized, Model, NodeRef, Project, Seed, SourceTable, UnitTest};
+use crate::project::{DataTest, Exposure, Materialized, Model, NodeRef, Project, Seed, SourceTable, UnitTest};
 
 /// The MD5 of a text in hexadecimal digits.
 pub(super) fn hash(text: &str) -> String {
@@ -39,6 +39,10 @@ pub(super) fn of_test(test: &DataTest) -> String {
 
 pub(super) fn of_unit_test(test: &UnitTest) -> String {
     format!("unit_test.{}.{}.{}", test.package, test.model, test.name)
+}
+
+pub(super) fn of_exposure(exposure: &Exposure) -> String {
+    format!("exposure.{}.{}", exposure.package, exposure.name)
 }
 
 /// The id of what is read; none when it is not there.

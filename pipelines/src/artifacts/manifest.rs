@@ -30,7 +30,9 @@ pub fn manifest(project: &Project, by: &Invocation) -> Json {
         project.sources.iter().map(|table| (ids::of_source(table), nodes::source(project, table))).collect();
     let unit_tests: Map<String, Json> =
         project.unit_tests.iter().map(|test| (ids::of_unit_test(test), nodes::unit_test(project, test))).collect();
-    let (parents, children) = graph([&all, &sources, &unit_tests]);
+    let exposures: Map<String, Json> =
+        project.exposures.iter().map(|used| (ids::of_exposure(used), nodes::exposure(project, used))).collect();
+    let (parents, children) = graph([&all, &sources, &unit_tests, &exposures]);
     let selectors: Map<String, Json> = project
         .selectors
         .iter()
@@ -42,7 +44,7 @@ pub fn manifest(project: &Project, by: &Invocation) -> Json {
         "original_file_path": "docs/overview.md", "unique_id": overview, "block_contents": OVERVIEW,
     });
     json!({
-        "metadata": metadata, "nodes": all, "sources": sources, "macros": {}, "docs": { overview: doc }, "exposures": {},
+        "metadata": metadata, "nodes": all, "sources": sources, "macros": {}, "docs": { overview: doc }, "exposures": exposures,
         "metrics": {}, "groups": {}, "selectors": selectors, "disabled": {}, "parent_map": parents, "child_map": children,
         "group_map": {}, "saved_queries": {}, "semantic_models": {}, "unit_tests": unit_tests, "functions": {},
     })
@@ -51,7 +53,7 @@ pub fn manifest(project: &Project, by: &Invocation) -> Json {
 type Edges = BTreeMap<String, Vec<String>>;
 
 /// What each node reads, and what reads it.
-fn graph(all: [&Map<String, Json>; 3]) -> (Edges, Edges) {
+fn graph(all: [&Map<String, Json>; 4]) -> (Edges, Edges) {
     let (mut parents, mut children) = (Edges::new(), Edges::new());
     for (id, node) in all.into_iter().flatten() {
         let read = node.get("depends_on").and_then(|reads| reads.get("nodes")).and_then(Json::as_array);

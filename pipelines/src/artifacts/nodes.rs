@@ -3,7 +3,9 @@
 use serde_json::{Map, Value as Json, json};
 
 use super::ids;
-use crate::project::{Column, Config, DataTest, Model, NodeRef, Project, Seed, Severity, SourceTable, UnitTest};
+use crate::project::{
+    Column, Config, DataTest, Exposure, Model, NodeRef, Project, Seed, Severity, SourceTable, UnitTest,
+};
 
 /// What nodes of all kinds have.
 struct Base<'a> {
@@ -265,6 +267,28 @@ pub(super) fn unit_test(project: &Project, test: &UnitTest) -> Json {
         "config": { "tags": test.tags, "meta": {}, "enabled": true }, "checksum": null,
         "schema": model.map(|model| model.schema.clone()), "created_at": 0.0, "versions": null, "version": null,
     })
+}
+
+pub(super) fn exposure(project: &Project, used: &Exposure) -> Json {
+    let path = in_package(project, &used.package, &used.origin.file);
+    let said = |key: &str| used.body.get(key).cloned().unwrap_or(Json::Null);
+    let config = used.body.get("config").and_then(|config| config.get("meta")).cloned();
+    let meta = used.body.get("meta").cloned().or(config).unwrap_or_else(|| json!({}));
+    let owner = used.body.get("owner").cloned().unwrap_or_else(|| json!({"name": null, "email": null}));
+    let Json::Object(node) = json!({
+        "name": used.name, "resource_type": "exposure", "package_name": used.package, "path": below(path),
+        "original_file_path": path, "unique_id": ids::of_exposure(used), "fqn": [used.package, used.name],
+        "type": said("type"), "owner": owner, "description": said("description").as_str().unwrap_or_default(),
+        "label": said("label"), "maturity": said("maturity"), "url": said("url"), "meta": meta, "tags": used.tags,
+        "config": { "enabled": true, "tags": used.tags, "meta": meta }, "unrendered_config": {}, "created_at": 0.0,
+    }) else {
+        return Json::Null;
+    };
+    let mut reads = reads(project, &used.depends_on);
+    if let Json::Object(reads) = &mut reads {
+        reads.retain(|key, _| matches!(key.as_str(), "refs" | "sources" | "metrics" | "depends_on"));
+    }
+    add(node, reads)
 }
 
 /// Rows as dbt writes them: csv as its rows, not as its text.

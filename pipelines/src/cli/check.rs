@@ -124,3 +124,38 @@ async fn check_tables(pipeline: &Pipeline, faults: &mut Vec<Error>) {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::compile::plan_project;
+    use crate::project::{Embedded, Project};
+
+    /// A snapshot of an aggregate knows its newest values only; one of what comes knows all.
+    #[test]
+    fn snapshots_of_rows_that_are_replaced() {
+        let sources = "sources:\n  - name: shop\n    tables:\n      - name: orders\n        meta: { stream: {} }\n        \
+                       columns: [ { name: id, data_type: bigint }, { name: at, data_type: timestamp } ]\n";
+        let snapshot = |name: &str, reads: &str| {
+            format!(
+                "{{% snapshot {name} %}}{{{{ config(strategy='timestamp', unique_key='id', updated_at='at') }}}}\n\
+                 select * from {reads}{{% endsnapshot %}}"
+            )
+        };
+        let files = [
+            ("dbt_project.yml", "name: shop\nversion: '1.0'\n"),
+            ("sluice.yml", "version: 1\nsources: { shop: { files: { path: . } } }\nlake: ./lake\n"),
+            ("models/sources.yml", sources),
+            ("models/newest.sql", "select id, max(at) as at from {{ source('shop', 'orders') }} group by id"),
+            ("snapshots/a.sql", &snapshot("of_newest", "{{ ref('newest') }}")),
+            ("snapshots/b.sql", &snapshot("of_orders", "{{ source('shop', 'orders') }}")),
+        ];
+        let project = Project::load_files(&Embedded(&files), |_| None).unwrap_or_else(|faults| panic!("{faults}"));
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().expect("a runtime");
+        let pipeline = runtime.block_on(plan_project(project)).unwrap_or_else(|faults| panic!("{faults}"));
+        let warnings = pasts_lost(&pipeline);
+        assert_eq!(warnings.len(), 1);
+        let begin = "snapshots/a.sql: snapshot \"of_newest\" reads model \"newest\", whose rows are replaced";
+        assert!(warnings[0].starts_with(begin), "{warnings:?}");
+    }
+}

@@ -11,6 +11,7 @@ use super::dbt_project::{self, FolderConfigs, Kind, ProjectFile, vars_of};
 use super::describe::Describer;
 use super::docs::Docs;
 use super::error::{Faults, ProjectErrors};
+use super::exposures::{self, Exposure};
 use super::files::{Files, Folder};
 use super::jinja::{Engine, EnvVars, PackageTemplates};
 use super::listing::{listed, text_of};
@@ -20,6 +21,7 @@ use super::nodes::{read_models, read_seeds};
 use super::notices;
 use super::packages::Packages;
 use super::properties::Properties;
+use super::quarantine;
 use super::seeds::Seed;
 use super::select::{self, Selector};
 use super::settings::Settings;
@@ -54,6 +56,8 @@ pub struct Project {
     pub tests: Vec<DataTest>,
     /// The unit tests.
     pub unit_tests: Vec<UnitTest>,
+    /// Who uses the tables.
+    pub exposures: Vec<Exposure>,
     /// The selectors of `selectors.yml`.
     pub selectors: Vec<Selector>,
     /// The vars of the project itself.
@@ -187,9 +191,11 @@ fn load(files: &dyn Files, env: EnvVars, options: LoadOptions, faults: &mut Faul
     let tests = read_tests(files, &compiler, &properties, faults);
     let unit_tests = properties.unit_tests.iter().filter_map(|entry| unit_tests::read(entry, &compiler, files, faults));
     let unit_tests = unit_tests.collect();
+    let exposures = properties.exposures.iter().filter_map(|entry| exposures::read(entry, &compiler, faults)).collect();
     let settings = settings?;
     settings.check_sources(files, &properties.sources, faults);
-    let models = compiler.models(&properties);
+    let mut models = compiler.models(&properties);
+    quarantine::set_apart(&mut models, &tests, faults);
     let root = packages.root();
     Some(Project {
         models,
@@ -203,6 +209,7 @@ fn load(files: &dyn Files, env: EnvVars, options: LoadOptions, faults: &mut Faul
         seeds,
         tests,
         unit_tests,
+        exposures,
         vars: vars_of(root, root, &options.vars),
         selectors: select::read_selectors(files, faults),
         warnings: Vec::new(),

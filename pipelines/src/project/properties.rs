@@ -48,7 +48,7 @@ pub(super) struct TestEntry {
     pub(super) origin: Origin,
 }
 
-/// A unit test as it is written.
+/// A unit test or an exposure as it is written.
 #[derive(Debug, Clone)]
 pub(super) struct UnitEntry {
     pub(super) package: String,
@@ -65,6 +65,7 @@ pub(super) struct Properties {
     pub(super) sources: Vec<SourceTable>,
     pub(super) tests: Vec<TestEntry>,
     pub(super) unit_tests: Vec<UnitEntry>,
+    pub(super) exposures: Vec<UnitEntry>,
 }
 
 /// A property file that is being read.
@@ -109,14 +110,13 @@ impl Properties {
         for source in reader.list(&json, "sources", Some(start)) {
             sources::read(&mut reader, source, start, &mut self.sources, &mut self.tests);
         }
-        let start = line_of_path(text, &["unit_tests"]).unwrap_or(1);
-        for body in reader.list(&json, "unit_tests", Some(start)) {
-            let line = body.get("name").and_then(text_of).and_then(|name| line_of_name(text, start, &name));
-            self.unit_tests.push(UnitEntry {
-                package: package.to_owned(),
-                body: body.clone(),
-                origin: reader.origin(line),
-            });
+        for (key, into) in [("unit_tests", &mut self.unit_tests), ("exposures", &mut self.exposures)] {
+            let start = line_of_path(text, &[key]).unwrap_or(1);
+            for body in reader.list(&json, key, Some(start)) {
+                let line = body.get("name").and_then(text_of).and_then(|name| line_of_name(text, start, &name));
+                let (package, origin) = (package.to_owned(), reader.origin(line));
+                into.push(UnitEntry { package, body: body.clone(), origin });
+            }
         }
     }
 

@@ -158,7 +158,7 @@ impl Snapshot {
         let mut rows = format!("({once}) as snapshot_rows\nwhere {RANK} = 1");
         if let Some(checked) = &self.check {
             let compared = self.compared(checked, described)?;
-            let over = format!("over (partition by {keys} order by {time})");
+            let over = format!("over (partition by {keys} order by {time} nulls first)");
             let differs: Vec<String> =
                 compared.iter().map(|column| format!("({column} is distinct from lag({column}) {over})")).collect();
             let changed = format!("(row_number() {over} = 1) or {}", differs.join(" or "));
@@ -166,7 +166,7 @@ impl Snapshot {
             gone = format!("{RANK}, {CHANGED}");
         }
         let [valid_from, valid_to, scd_id, updated, is_deleted] = &self.names;
-        let end = format!("lead({time}) over (partition by {keys} order by {time})");
+        let end = format!("lead({time}) over (partition by {keys} order by {time} nulls first)");
         let end = match &self.valid_to_current {
             Some(current) => format!("coalesce({end}, {current})"),
             None => end,

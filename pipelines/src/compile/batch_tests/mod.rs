@@ -4,6 +4,7 @@ mod configs;
 mod data_tests;
 mod macros;
 mod packages;
+mod quarantine;
 mod snapshots;
 
 use std::path::Path;

@@ -81,6 +81,20 @@ fn faults_of_packages() {
     assert!(twice.contains("model \"rates_in\" has the name of models/rates_in.sql"), "{twice}");
 }
 
+/// A macro of a package that cannot be read is a fault where it is used, and nowhere else.
+#[test]
+fn unreadable_macros() {
+    let broken = (
+        "dbt_packages/money/macros/more.sql",
+        "{% macro odd() %}\n{{ x[1:2, 3] }}{% endmacro %}{% macro even() %}2{% endmacro %}",
+    );
+    let of = |model: &str| faults(&with_package(&[broken, ("models/m.sql", model)]));
+    assert_eq!(of("select {{ money.even() }} as two"), "");
+    let used = of("select {{ money.odd() }} as one");
+    let begin = "models/m.sql:1: the macro at dbt_packages/money/macros/more.sql:2 cannot be read: jinja syntax error";
+    assert!(used.starts_with(begin) && used.contains("spark__<name>"), "{used}");
+}
+
 /// Macros that ask for columns are told those of sources, seeds, models and ephemeral models.
 #[test]
 fn columns_of_tables() {

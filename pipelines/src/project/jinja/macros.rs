@@ -7,7 +7,7 @@ use std::sync::{Arc, Weak};
 use minijinja::value::{Object, ObjectRepr, Value};
 use minijinja::{Environment, Error, State};
 
-use super::super::error::Faults;
+use super::super::error::{Faults, ProjectError};
 use super::super::nearest::did_you_mean;
 use super::super::values::json_to_jinja;
 use super::blocks::{Block, blocks, line_at};
@@ -77,7 +77,13 @@ impl Package {
             let template = format!("{file}#{name}");
             let definition = definition(source, &block, &name);
             if let Err(error) = env.add_template_owned(template.clone(), wrap_values(&definition)) {
-                faults.push(explain(&error, file, &[]));
+                let fault = explain(&error, file, &[]);
+                if self.name == registry.root {
+                    faults.push(fault);
+                } else {
+                    // Nobody can mend a package, and most of its macros are not used.
+                    self.macros.insert(name, Value::from_object(Unreadable(fault)));
+                }
                 continue;
             }
             let (inner, package, registry) = (inner_name(&name), self.name.clone(), Arc::downgrade(registry));
@@ -154,6 +160,22 @@ impl Object for Macro {
 
     fn render(self: &Arc<Self>, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "<macro {}>", self.name)
+    }
+}
+
+/// A macro of a package that cannot be read: an error where it is called.
+#[derive(Debug)]
+struct Unreadable(ProjectError);
+
+impl Object for Unreadable {
+    fn repr(self: &Arc<Self>) -> ObjectRepr {
+        ObjectRepr::Plain
+    }
+
+    fn call(self: &Arc<Self>, _: &mut State<'_, '_>, _: &[Value]) -> Result<Value, Error> {
+        let line = self.0.line.map_or_else(String::new, |line| format!(":{line}"));
+        let what = format!("the macro at {}{line} cannot be read: {}", self.0.file, self.0.what);
+        Err(raise(what, "define a macro of your own in its place, as spark__<name>"))
     }
 }
 

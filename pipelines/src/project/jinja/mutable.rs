@@ -24,12 +24,18 @@ pub(super) fn install(env: &mut Environment<'static>) {
     env.add_function(WRAPPER, changeable);
 }
 
-/// Rewrites each `{% set x = .. %}` so that lists and dictionaries in x can change. Lines stay where they are.
+/// Rewrites each `{% set x = .. %}` so that lists and dictionaries in x can change, and drops the colon with which Jinja2 lets
+/// `{% if x: %}` end. Lines stay where they are.
 pub(super) fn wrap_values(source: &str) -> String {
     let mut out = String::with_capacity(source.len());
     let mut done = 0;
     for tag in tags(source).into_iter().filter(|tag| tag.kind == TagKind::Statement) {
         let inner = &source[tag.inner.clone()];
+        if let (Some(bare), "if" | "elif" | "else" | "for") = (inner.strip_suffix(':'), first_word(inner)) {
+            out.push_str(&source[done..tag.inner.start + bare.len()]);
+            done = tag.inner.end;
+            continue;
+        }
         let Some(value_at) = value_of_set(inner) else { continue };
         let start = tag.inner.start + value_at;
         let _ = write!(out, "{}{WRAPPER}({})", &source[done..start], &source[start..tag.inner.end]);

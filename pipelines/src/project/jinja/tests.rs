@@ -205,6 +205,13 @@ fn dbt_macros() {
     );
 }
 
+/// Python's colon at the end of a block's tag is no fault.
+#[test]
+fn colons() {
+    let source = "{% for i in [1, 2]: %}{% if i == 1: %}a{% else: %}b{{ {'c': i}['c'] }}{% endif %}{% endfor %}";
+    assert_eq!(text("", source), "ab2");
+}
+
 /// A syntax error has the file and line, in models and in macros.
 #[test]
 fn errors_of_syntax() {

@@ -4,6 +4,7 @@ use std::collections::{BTreeSet, HashMap};
 
 use serde_json::Value as Json;
 
+use super::super::exposures::Exposure;
 use super::super::load::Project;
 use super::super::nearest::did_you_mean;
 use super::super::node::{DataTest, Materialized, Model, NodeRef, SourceTable};
@@ -20,6 +21,7 @@ pub(super) enum Node<'p> {
     Source(&'p SourceTable),
     Test(&'p DataTest),
     Unit(&'p UnitTest),
+    Exposure(&'p Exposure),
 }
 
 /// The project as a graph: models first, in their order, then seeds, source tables and tests.
@@ -37,11 +39,12 @@ impl<'p> Graph<'p> {
         nodes.extend(project.sources.iter().map(Node::Source));
         nodes.extend(project.tests.iter().map(Node::Test));
         nodes.extend(project.unit_tests.iter().map(Node::Unit));
+        nodes.extend(project.exposures.iter().map(Node::Exposure));
         let reference = |node: &Node<'_>| match node {
             Node::Model(model) => Some(NodeRef::Model(model.name.clone())),
             Node::Seed(seed) => Some(NodeRef::Seed(seed.name.clone())),
             Node::Source(table) => Some(NodeRef::Source { source: table.source.clone(), table: table.name.clone() }),
-            Node::Test(_) | Node::Unit(_) => None,
+            Node::Test(_) | Node::Unit(_) | Node::Exposure(_) => None,
         };
         let at: HashMap<NodeRef, usize> =
             nodes.iter().enumerate().filter_map(|(at, node)| Some((reference(node)?, at))).collect();
@@ -51,6 +54,7 @@ impl<'p> Graph<'p> {
                 Node::Model(model) => model.depends_on.clone(),
                 Node::Test(test) => test.depends_on.clone(),
                 Node::Unit(test) => vec![NodeRef::Model(test.model.clone())],
+                Node::Exposure(exposure) => exposure.depends_on.clone(),
                 Node::Seed(_) | Node::Source(_) => Vec::new(),
             };
             for parent in reads.iter().filter_map(|node| at.get(node)) {
@@ -114,7 +118,8 @@ impl<'p> Graph<'p> {
             Method::Tag => values.flat_map(|model| model.tags.iter().map(String::as_str)).collect(),
             Method::Source => self.project.sources.iter().map(|table| table.source.as_str()).collect(),
             Method::Package => values.map(|model| model.package.as_str()).collect(),
-            Method::ResourceType => vec!["model", "snapshot", "seed", "source", "test", "unit_test"],
+            Method::ResourceType => vec!["model", "snapshot", "seed", "source", "test", "unit_test", "exposure"],
+            Method::Exposure => self.project.exposures.iter().map(|exposure| exposure.name.as_str()).collect(),
             Method::TestType => vec!["generic", "singular", "data", "unit"],
             _ => self.project.models.keys().map(String::as_str).collect(),
         };
@@ -161,6 +166,10 @@ impl<'p> Graph<'p> {
             (Node::Unit(test), Method::Name) => term.is(&test.name),
             (Node::Unit(test), Method::Tag) => test.tags.iter().any(|tag| term.is(tag)),
             (Node::Unit(_), _) => false,
+            (Node::Exposure(exposure), Method::Exposure) => term.is(&exposure.name),
+            (Node::Exposure(_), Method::ResourceType) => kind(&["exposure"]),
+            (Node::Exposure(exposure), Method::Tag) => exposure.tags.iter().any(|tag| term.is(tag)),
+            (Node::Exposure(_), _) => false,
         }
     }
 

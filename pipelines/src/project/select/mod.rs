@@ -83,7 +83,7 @@ pub fn selected<'p>(project: &'p Project, selection: &Selection) -> Result<Selec
             Node::Model(model) => selected.models.push(&model.name),
             Node::Test(test) => selected.tests.push(test),
             Node::Unit(test) => selected.unit_tests.push(test),
-            Node::Seed(_) | Node::Source(_) => {}
+            Node::Seed(_) | Node::Source(_) | Node::Exposure(_) => {}
         }
     }
     Ok(selected)

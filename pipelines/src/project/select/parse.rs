@@ -3,8 +3,20 @@
 use super::super::nearest::did_you_mean;
 
 /// The methods that can stand before a colon, besides `config.`.
-const METHODS: [&str; 11] =
-    ["tag", "path", "name", "fqn", "source", "package", "file", "resource_type", "test_type", "group", "access"];
+const METHODS: [&str; 12] = [
+    "tag",
+    "path",
+    "name",
+    "fqn",
+    "source",
+    "package",
+    "file",
+    "resource_type",
+    "test_type",
+    "group",
+    "access",
+    "exposure",
+];
 /// Methods of dbt that compare with another run.
 const OF_RUNS: [&str; 3] = ["state", "result", "source_status"];
 
@@ -28,6 +40,8 @@ pub(super) enum Method {
     File,
     /// `model`, `snapshot`, `seed`, `source`, `test` or `unit_test`.
     ResourceType,
+    /// The name of an exposure.
+    Exposure,
     /// `generic`, `singular`, `data` or `unit`.
     TestType,
     /// A config; names of nested ones are separated by dots.
@@ -91,6 +105,7 @@ pub(super) fn method_of(method: &str, text: &str) -> Result<Method, String> {
         "file" => Ok(Method::File),
         "resource_type" => Ok(Method::ResourceType),
         "test_type" => Ok(Method::TestType),
+        "exposure" => Ok(Method::Exposure),
         "group" | "access" => Ok(Method::Config(method.to_owned())),
         other if OF_RUNS.contains(&other) => Err(format!(
             "selector \"{text}\": {other} compares with the artifacts of another run, which sluice does not read: every \
