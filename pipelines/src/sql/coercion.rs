@@ -7,7 +7,6 @@ use datafusion::common::config::ConfigOptions;
 use datafusion::common::tree_node::{Transformed, TreeNode};
 use datafusion::common::{DFSchema, ScalarValue, plan_err};
 use datafusion::error::Result;
-use datafusion::functions_nested::concat::array_concat_udf;
 use datafusion::logical_expr::expr::{Between, Case, InList, ScalarFunction};
 use datafusion::logical_expr::expr_rewriter::NamePreserver;
 use datafusion::logical_expr::utils::merge_schema;
@@ -17,6 +16,7 @@ use datafusion::logical_expr::{
 use datafusion::optimizer::AnalyzerRule;
 use std::sync::Arc;
 
+use super::functions;
 use super::types::timestamp;
 
 /// Digits that Spark's decimals have at most.
@@ -107,10 +107,10 @@ fn of_expression(expr: Expr, schema: &DFSchema) -> Result<Transformed<Expr>> {
 }
 
 /// The function for lists of those that are for texts too.
-fn of_lists(name: &str, args: &[Expr], schema: &DFSchema) -> Result<Option<Arc<ScalarUDF>>> {
+fn of_lists(name: &str, args: &[Expr], schema: &DFSchema) -> Result<Option<ScalarUDF>> {
     let Some(first) = args.first().filter(|_| name == "concat") else { return Ok(None) };
     let is_list = matches!(first.get_type(schema)?, DataType::List(_));
-    Ok(is_list.then(array_concat_udf))
+    Ok(is_list.then(functions::lists::concat_lists))
 }
 
 fn of_case(case: Case, schema: &DFSchema) -> Result<Case> {

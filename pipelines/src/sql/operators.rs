@@ -56,14 +56,15 @@ impl ExprPlanner for SparkOperators {
         schema: &DFSchema,
     ) -> Result<PlannerResult<datafusion::logical_expr::planner::RawFieldAccessExpr>> {
         use datafusion::logical_expr::GetFieldAccess;
-        if let GetFieldAccess::ListIndex { key } = &expr.field_access
-            && matches!(expr.expr.get_type(schema)?, DataType::List(_))
-        {
+        let GetFieldAccess::ListIndex { key } = &expr.field_access else { return Ok(PlannerResult::Original(expr)) };
+        let access = match expr.expr.get_type(schema)? {
             // Spark counts from 0, and has nothing before it.
-            let call = functions::arrays::item().call(vec![expr.expr, folded(key.as_ref().clone())]);
-            return Ok(PlannerResult::Planned(call));
-        }
-        Ok(PlannerResult::Original(expr))
+            DataType::List(_) => functions::arrays::item(),
+            DataType::Map(..) => functions::arrays::entry(),
+            _ => return Ok(PlannerResult::Original(expr)),
+        };
+        let key = folded(key.as_ref().clone());
+        Ok(PlannerResult::Planned(access.call(vec![expr.expr, key])))
     }
 }
 

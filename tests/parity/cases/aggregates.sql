@@ -62,3 +62,24 @@ select regr_count(y, x) as c, regr_slope(y, x) as s, regr_intercept(y, x) as i f
 select histogram_numeric(x, 2) as h from (values (0), (10)) as t(x)
 select count(*) as n from (select distinct x, y from (values (1, 2), (1, 2), (1, 3)) as t(x, y))
 select max(struct(y, x)).x as v from (values ('a', 1), ('b', 2)) as t(x, y)
+select sum(cast(x as int)) as a, avg(cast(x as int)) as b, max(x) as c from (values ('1'), ('2'), ('x')) as t(x)
+select avg(x) as a, min(x) as b, sum(x) as c from (values (cast(null as double))) as t(x)
+select max(x) as a, min(x) as b from (values (true), (null)) as t(x)
+select max(x) as a, min(x) as b, count(x) as c from (values (timestamp '2024-01-01 00:00:00'), (null)) as t(x)
+select first(x) as a, last(x) as b, any_value(x) as c from (values (cast(null as int))) as t(x)
+select count_if(x) as a, bool_or(x) as b, count(*) filter (where x) as c from (values (true), (false), (null)) as t(x)
+select stddev(x) as a, var_pop(x) as b, corr(x, x) as c from (values (1.5D), (2.5D), (4D)) as t(x)
+select stddev(x) as a, stddev_pop(x) as b from (values (cast(null as double))) as t(x)
+select median(x) as a, percentile(x, 0.5) as b from (values (1.5D), (2.5D), (null)) as t(x)
+select median(x) as a from (values (1.5), (2.5)) as t(x)
+select k, listagg(v, ';') as a from (values ('a', 'x'), ('b', null)) as t(k, v) group by k order by k
+select collect_set(x) as a from (values (1), (1)) as t(x)
+select count(distinct x) as a, sum(distinct x) as b from (values (1.5D), (1.5D), (double('nan')), (double('nan'))) as t(x)
+select x, count(*) as n from (values (0.0D), (-0.0D)) as t(x) group by x
+select x, count(*) as n from (values (double('nan')), (double('nan')), (1D)) as t(x) group by x order by x
+select sum(x) + 1 as a, sum(x) / 2 as b, avg(x) * 2 as c, max(x) - min(x) as d from (values (1), (2)) as t(x)
+select sum(1) as a, sum(1.5) as b, count(1) as c, avg(2) as d from (values (1), (2)) as t(x)
+select min(struct(a, b)) as m from (values (2, 'x'), (1, 'y')) as t(a, b)
+select grouping_id(x, y) as g, count(*) as n from (values (1, 2)) as t(x, y) group by cube(x, y) order by g
+select k, sum(v) as s from (values ('a', 1), ('b', 2)) as t(k, v) group by k having s > 1
+select k as key, sum(v) as total from (values ('a', 1), ('b', 2)) as t(k, v) group by key order by total desc

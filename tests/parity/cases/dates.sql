@@ -129,3 +129,40 @@ sequence(date '2018-01-01', date '2018-01-03', interval 1 day)
 date '0001-01-01'
 date '9999-12-31'
 to_char(date '2016-04-08', 'y')
+-- as columns of a table have them
+select d + 1 as a, d - 1 as b, date_add(d, n) as c, add_months(d, n) as e, last_day(d) as f, next_day(d, 'Mon') as g, dayname(d) as h from (values (date '2024-02-29', 1), (date '2023-12-31', -1), (null, 1), (date '2024-01-01', null)) as t(d, n)
+select datediff(a, b) as x, months_between(a, b) as y, a > b as z, greatest(a, b) as g from (values (date '2024-03-31', date '2024-02-29'), (date '2024-01-01', date '2024-01-01'), (null, date '2024-01-01')) as t(a, b)
+select trunc(d, 'month') as a, date_trunc('week', d) as b, year(d) as c, weekofyear(d) as e, dayofweek(d) as f, date_format(d, 'dd.MM.yyyy') as g from (values (date '2024-02-29'), (date '2023-01-01'), (null)) as t(d)
+select to_date(s) as a, to_date(s, 'yyyyMMdd') as b, cast(s as date) as c, year(s) as d from (values ('2024-02-29'), ('20240229'), ('x'), (null)) as t(s)
+select make_date(y, m, d) as a, unix_date(make_date(y, m, d)) as b from (values (2024, 2, 29), (2023, 2, 29), (null, 1, 1)) as t(y, m, d)
+select extract(year from d) as a, extract(dow from d) as b, extract(week from d) as c, date_part('month', d) as e, date_part('dayofweek', d) as f from (values (date '2024-02-29'), (null)) as t(d)
+date_part('quarter', date '2024-05-05')
+date_part('d', date '2024-05-05')
+date_part('hour', timestamp '2024-05-05 10:11:12')
+date_part('minutes', timestamp '2024-05-05 10:11:12')
+extract(days from date '2024-05-05')
+extract(years from date '2024-05-05')
+extract(mon from date '2024-05-05')
+extract(dayofyear from date '2024-05-05')
+extract(epoch from timestamp '2024-05-05 00:00:00')
+next_day(date '2024-02-29', 'thursday')
+trunc('2024-05-05 10:11:12', 'month')
+add_months(date '2024-03-31', -1)
+add_months(date '2024-02-29', 12)
+date_sub(date '2024-03-01', 1)
+date_sub('2024-03-01', '1')
+datediff('2024-03-01', 'x')
+date '2024-03-01' - interval 1 day
+date '2024-03-31' - interval 1 month
+date '2024-03-01' + 30
+date '2024-03-01' > '2024-02-30'
+date '2024-03-01' = timestamp '2024-03-01 00:00:00'
+weekday(date '2024-03-03')
+dayofweek(timestamp '2024-03-03 23:59:59')
+to_date('2024-03-01 10:11:12', 'yyyy-MM-dd')
+to_date('03/01/2024', 'MM/dd/yyyy')
+to_date('1/3/2024', 'd/M/yyyy')
+to_date(20240301)
+cast(20240301 as string)
+to_date(cast(20240301 as string), 'yyyyMMdd')
+date_from_unix_date(-1)

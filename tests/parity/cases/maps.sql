@@ -24,3 +24,14 @@ map_zip_with(map(1, 'a'), map(1, 'x'), (k, v1, v2) -> concat(v1, v2))
 str_to_map('a:1,b:2')['b']
 map_from_arrays(array('a'), array(null))
 map('a', 1, 'a', 2)
+-- as columns of a table have them
+select map(k, v)[k] as a, element_at(map(k, v), 'a') as b, map_keys(map(k, v)) as c from (values ('a', 1), ('b', null)) as t(k, v)
+select m['a'] as a, size(m) as n, map_values(m) as v, map_contains_key(m, 'b') as c from (values (map('a', 1, 'b', 2)), (map('c', 3)), (null)) as t(m)
+select map_from_arrays(split(k, ','), split(v, ',')) as m from (values ('a,b', '1,2'), (null, '1')) as t(k, v)
+select str_to_map(s, ';', '=')['x'] as x from (values ('x=1;y=2'), ('y=3'), (null)) as t(s)
+map_keys(map(2, 'b', 1, 'a'))
+map('a', 1) = map('a', 1)
+map('a', array(1, 2))['a'][1]
+map(1, 'x')[1L]
+element_at(map(1, 'a'), 2)
+cast(map(1, 'a') as map<string, string>)

@@ -12,6 +12,11 @@ pub(in crate::sql) fn item() -> ScalarUDF {
     element("sluice_item", From::Zero)
 }
 
+/// `map[key]`: NULL when there is no such key.
+pub(in crate::sql) fn entry() -> ScalarUDF {
+    element("sluice_entry", From::One)
+}
+
 pub(super) fn functions() -> Vec<ScalarUDF> {
     vec![element("get", From::Zero), element("element_at", From::One), element("try_element_at", From::One)]
 }
@@ -95,6 +100,7 @@ impl Element {
 
 fn of_map(maps: &ArrayRef, keys: &ArrayRef) -> Result<ArrayRef> {
     let maps = maps.as_map();
+    let keys = &super::cast::converted(keys, maps.keys().data_type())?;
     let mut places = Vec::with_capacity(maps.len());
     for row in 0..maps.len() {
         let wanted = ScalarValue::try_from_array(keys, row)?;

@@ -23,7 +23,9 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
     let part = |name, f| function(name, &[Time], 1, DataType::Int32, f);
     vec![
         function("to_date", &[Any, Text], 1, DataType::Date32, |a| {
-            if a.count() == 1 {
+            if a.array(0).data_type().is_numeric() {
+                plan_err!("to_date() takes a text or a time; cast a number to STRING, and give its pattern")
+            } else if a.count() == 1 {
                 converted(a.array(0), &DataType::Date32)
             } else {
                 converted(&times(a)?, &DataType::Date32)

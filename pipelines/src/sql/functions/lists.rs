@@ -11,7 +11,7 @@ use datafusion::error::Result;
 use datafusion::logical_expr::ScalarUDF;
 
 use super::cast::converted;
-use super::rows::{Any, Arguments, Bool, Int, function, lists_of, same_type};
+use super::rows::{Any, Arguments, Bool, Int, first_of, function, lists_of, same_type};
 
 /// Elements of one list that is made from a start and an end.
 const ELEMENTS_MAX: i64 = 1_000_000;
@@ -49,6 +49,12 @@ pub(super) fn functions() -> Vec<ScalarUDF> {
             })
         }),
         same_type("reverse", &[Any], 1, reversed),
+        first_of("flatten", &[Any], 1, flattened),
+        same_type("array_append", &[Any, Any], 2, |a| {
+            let lists = lists(a, 0)?.clone();
+            inserted(a, 1, |row| Some(lists.value_length(row) + 1))
+        }),
+        concat_lists(),
         same_type("array_prepend", &[Any, Any], 2, |a| inserted(a, 1, |_| Some(1))),
         same_type("array_insert", &[Any, Int, Any], 3, |a| inserted(a, 2, |row| a.int(1, row))),
         lists_of("sequence", &[Any, Any, Any], 2, sequence),
@@ -110,6 +116,54 @@ fn reversed(a: &Arguments) -> Result<ArrayRef> {
         (start..end).rev().map(|at| at.unsigned_abs())
     });
     of_places(lists, places.map(Some).collect(), (0..lists.len()).map(|row| lists.value_length(row)))
+}
+
+/// `concat` of lists: nothing when one of them is null.
+pub(in crate::sql) fn concat_lists() -> ScalarUDF {
+    same_type("sluice_concat_lists", &[Any; 16], 1, |a| {
+        let first = lists(a, 0)?;
+        let DataType::List(field) = first.data_type() else { return plan_err!("concat() takes lists") };
+        let all = (0..a.count()).map(|at| converted(a.array(at), first.data_type())).collect::<Result<Vec<_>>>()?;
+        let all: Vec<&ListArray> = all.iter().map(|lists| lists.as_list::<i32>()).collect();
+        let values = concat(&all.iter().map(|lists| lists.values().as_ref()).collect::<Vec<_>>())?;
+        let (mut places, mut lengths, mut valid) = (Vec::<u64>::new(), Vec::new(), Vec::new());
+        for row in 0..first.len() {
+            let is_known = all.iter().all(|lists| lists.is_valid(row));
+            let (before, mut start) = (places.len(), 0);
+            for lists in all.iter().filter(|_| is_known) {
+                let (from, to) =
+                    (lists.value_offsets()[row].unsigned_abs(), lists.value_offsets()[row + 1].unsigned_abs());
+                places.extend((from..to).map(|at| u64::from(at) + start));
+                start += lists.values().len() as u64;
+            }
+            lengths.push(places.len() - before);
+            valid.push(is_known);
+        }
+        let items = take(&values, &UInt64Array::from(places), None)?;
+        Ok(Arc::new(ListArray::try_new(field.clone(), OffsetBuffer::from_lengths(lengths), items, Some(valid.into()))?))
+    })
+}
+
+/// The elements of the lists of a list; nothing when one of them is null.
+fn flattened(a: &Arguments) -> Result<ArrayRef> {
+    let outer = lists(a, 0)?;
+    let Some(inner) = outer.values().as_list_opt::<i32>() else { return plan_err!("flatten() takes a list of lists") };
+    let DataType::List(field) = inner.data_type() else { return plan_err!("flatten() takes a list of lists") };
+    let (mut places, mut lengths, mut valid) = (Vec::<u32>::new(), Vec::new(), Vec::new());
+    for row in 0..outer.len() {
+        let of = |at: usize| outer.value_offsets()[at].unsigned_abs() as usize;
+        let is_known = outer.is_valid(row) && (of(row)..of(row + 1)).all(|at| inner.is_valid(at));
+        let before = places.len();
+        if is_known {
+            for at in of(row)..of(row + 1) {
+                places.extend(inner.value_offsets()[at].unsigned_abs()..inner.value_offsets()[at + 1].unsigned_abs());
+            }
+        }
+        lengths.push(places.len() - before);
+        valid.push(is_known);
+    }
+    let items = take(inner.values(), &UInt32Array::from(places), None)?;
+    Ok(Arc::new(ListArray::try_new(field.clone(), OffsetBuffer::from_lengths(lengths), items, Some(valid.into()))?))
 }
 
 /// Lists of such lengths, of elements at these places; none for null.

@@ -8,7 +8,7 @@ pub(super) mod decimal;
 mod exact;
 mod hashes;
 mod json;
-mod lists;
+pub(super) mod lists;
 mod maps;
 mod md5;
 mod numbers;

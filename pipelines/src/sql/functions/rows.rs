@@ -196,9 +196,21 @@ pub(super) fn lists_of(
     ScalarUDF::from(OfRows { name, takes, required, result: Of::ListOfFirst, f, signature })
 }
 
+/// A function whose result has the type of its first argument's elements.
+pub(super) fn first_of(
+    name: &'static str,
+    takes: &'static [Takes],
+    required: usize,
+    f: fn(&Arguments) -> Result<ArrayRef>,
+) -> ScalarUDF {
+    let signature = Signature::user_defined(Volatility::Immutable);
+    ScalarUDF::from(OfRows { name, takes, required, result: Of::ElementOfFirst, f, signature })
+}
+
 /// What a function gives.
 #[derive(Debug)]
 enum Of {
+    ElementOfFirst,
     Type(DataType),
     First,
     ListOfFirst,
@@ -258,6 +270,10 @@ impl ScalarUDFImpl for OfRows {
         Ok(match &self.result {
             Of::Type(data_type) => data_type.clone(),
             Of::First => first(),
+            Of::ElementOfFirst => match first() {
+                DataType::List(field) => field.data_type().clone(),
+                other => return plan_err!("{}() takes a list, not {other}", self.name),
+            },
             Of::ListOfFirst => DataType::List(Arc::new(Field::new("element", first(), true))),
         })
     }

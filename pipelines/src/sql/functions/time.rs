@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use datafusion::arrow::array::{ArrayRef, AsArray, Int32Array, Int64Array, TimestampMicrosecondArray};
-use datafusion::arrow::compute::{DatePart, cast, date_part};
+use datafusion::arrow::compute::{DatePart, date_part};
 use datafusion::arrow::datatypes::{DataType, Int64Type, TimestampMicrosecondType};
 use datafusion::error::{DataFusionError, Result};
 use datafusion::logical_expr::{ColumnarValue, ScalarUDF, Signature, SimpleScalarUDF, TypeSignature, Volatility};
 
+use super::cast::converted;
 use crate::sql::types::timestamp;
 
 pub(super) fn functions() -> Vec<ScalarUDF> {
@@ -88,7 +89,7 @@ fn to_integer(name: &str, unit_us: i64) -> ScalarUDF {
 
 fn part(name: &str, part: DatePart, add: i32) -> ScalarUDF {
     unary(name, vec![DataType::Date32, timestamp(), DataType::Utf8], DataType::Int32, move |array| {
-        let parts = date_part(&cast(array, &DataType::Date32)?, part)?;
+        let parts = date_part(&converted(array, &DataType::Date32)?, part)?;
         let parts = parts.as_primitive::<datafusion::arrow::datatypes::Int32Type>();
         Ok(Arc::new(parts.iter().map(|v| v.map(|v| v + add)).collect::<Int32Array>()))
     })

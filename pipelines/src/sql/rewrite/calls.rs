@@ -31,6 +31,7 @@ pub(super) fn spark_call(call: &mut Function) -> ControlFlow<String> {
     let done = match name.as_str() {
         "count" => count_of_several(call),
         "count_if" => count_if(call),
+        "median" => of_doubles(call),
         "percentile" => percentile(call),
         "any_value" | "first" | "first_value" | "last" | "last_value" => ignore_nulls(call),
         _ => Ok(()),
@@ -105,6 +106,20 @@ fn count_of_several(call: &mut Function) -> Result<(), String> {
     Ok(())
 }
 
+/// The median of any numbers is a double.
+fn of_doubles(call: &mut Function) -> Result<(), String> {
+    let FunctionArguments::List(list) = &mut call.args else { return Ok(()) };
+    if let Some(FunctionArg::Unnamed(FunctionArgExpr::Expr(value))) = list.args.first_mut() {
+        *value = double(value);
+    }
+    Ok(())
+}
+
+fn double(value: &Expr) -> Expr {
+    let data_type = DataType::Double(ExactNumberInfo::None);
+    Expr::Cast { kind: CastKind::Cast, expr: Box::new(value.clone()), data_type, array: false, format: None }
+}
+
 /// `percentile(x, 0.3)` is `percentile_cont(0.3) within group (order by x)`.
 fn percentile(call: &mut Function) -> Result<(), String> {
     let FunctionArguments::List(list) = &mut call.args else { return Ok(()) };
@@ -112,7 +127,7 @@ fn percentile(call: &mut Function) -> Result<(), String> {
         return Err("percentile() takes a number and one share between 0 and 1".into());
     };
     let options = OrderByOptions { asc: None, nulls_first: None };
-    call.within_group = vec![OrderByExpr { expr: value.clone(), options, with_fill: None }];
+    call.within_group = vec![OrderByExpr { expr: double(value), options, with_fill: None }];
     list.args.remove(0);
     call.name = ObjectName::from(vec![Ident::new("percentile_cont")]);
     Ok(())
