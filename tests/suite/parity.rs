@@ -55,10 +55,8 @@ async fn outcome(context: &SessionContext, case: &Case) -> Outcome {
 /// Every case has Spark's answer, but for those in `exceptions.txt`, which are there with their reason, and do not have it.
 #[tokio::test]
 async fn answers_of_spark() -> anyhow::Result<()> {
-    let (cases, exceptions, waiting) = (cases::read()?, Exceptions::read()?, cases::waiting());
+    let (cases, exceptions) = (cases::read()?, Exceptions::read()?);
     let context = spark_session([]);
-    let reads_numbers = ask(&context, "select 1 as v").await.is_ok_and(|table| table.columns[0].1 == "int");
-    assert!(waiting.is_empty() || !reads_numbers, "models are parsed by sql::dialect; remove tests/parity/waiting.txt");
     let (mut wrong, mut counts) = (Vec::new(), BTreeMap::<String, report::Counts>::new());
     for case in &cases {
         let outcome = outcome(&context, case).await;
@@ -66,7 +64,6 @@ async fn answers_of_spark() -> anyhow::Result<()> {
         counts.entry(case.theme.clone()).or_default().add(&outcome);
         let message = match (outcome, excepted) {
             (Outcome::Equal, None) => continue,
-            (_, _) if waiting.contains(&case.key()) => continue,
             (Outcome::Refused(_), Some(Kind::Refused)) | (Outcome::Beyond(_), Some(Kind::Beyond)) => continue,
             (Outcome::Differs(_), Some(Kind::Differs)) => continue,
             (Outcome::Equal, Some(_)) => "is right now; take it out of exceptions.txt".into(),
@@ -80,9 +77,7 @@ async fn answers_of_spark() -> anyhow::Result<()> {
     let stale: Vec<_> = exceptions.keys().filter(|key| !known.contains(*key)).collect();
     assert!(stale.is_empty(), "exceptions.txt names cases that are not there: {stale:?}");
     assert!(wrong.is_empty(), "{} of {} cases\n{}", wrong.len(), cases.len(), wrong.join("\n"));
-    if waiting.is_empty() {
-        report::check(&counts, &exceptions);
-    }
+    report::check(&counts, &exceptions);
     Ok(())
 }
 
@@ -91,12 +86,12 @@ async fn answers_of_spark() -> anyhow::Result<()> {
 /// A function may want a constant, and refuse a column; but it may not give another value.
 #[tokio::test]
 async fn constants_as_columns() -> anyhow::Result<()> {
-    let (exceptions, waiting) = (Exceptions::read()?, cases::waiting());
+    let exceptions = Exceptions::read()?;
     let context = spark_session([]);
     let (mut wrong, mut asked) = (Vec::new(), 0);
     for case in cases::read()? {
         let Answer::Table(expected) = &case.answer else { continue };
-        if exceptions.kind(&case).is_some() || waiting.contains(&case.key()) {
+        if exceptions.kind(&case).is_some() {
             continue;
         }
         let Some(lifted) = lifted::lift(&context, &case).await else { continue };

@@ -1,6 +1,6 @@
 //! The cases with Spark's answers, and the list of those that are not answered as Spark does.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fmt;
 use std::path::PathBuf;
 
@@ -104,13 +104,6 @@ fn case(theme: &str, line: &str) -> anyhow::Result<Case> {
         }),
     };
     Ok(Case { theme: theme.to_owned(), sql, answer })
-}
-
-/// The cases of `waiting.txt`, which is there as long as models are not parsed by `sql::dialect`: they are answered
-/// otherwise because numbers and texts are read otherwise.
-pub fn waiting() -> BTreeSet<String> {
-    let text = std::fs::read_to_string(folder().join("waiting.txt")).unwrap_or_default();
-    text.lines().map(str::to_owned).collect()
 }
 
 /// How a case of `exceptions.txt` goes.

@@ -206,7 +206,7 @@ pub const QUERIES: &[(&str, Needs, &str)] = &[
     (
         "max_by",
         Nothing,
-        "select g, max_by(id, struct(v, id)) as f, min_by(v, id) as l, approx_count_distinct(k) as n from b.t group by g",
+        "select g, max_by(id, v) as f, min_by(v, id) as l, approx_count_distinct(k) as n from b.t group by g",
     ),
     (
         "percentile_approx",
