@@ -4,6 +4,7 @@ use arrow::array::{ArrayRef, RecordBatch, UInt32Array, new_null_array};
 use arrow::compute::{SortOptions, take};
 use arrow::datatypes::DataType;
 use arrow::row::{RowConverter, Rows, SortField};
+use bytes::Bytes;
 use foldhash::fast::FixedState;
 use hashbrown::HashMap;
 use sluice_engine::state::{KeyEncoder, Restored, Snapshot, SnapshotMode};
@@ -16,7 +17,10 @@ use super::spec::{Function, OverCall, OverSpec};
 use super::view::{View, When};
 
 /// Rows near changes that are computed at a time.
-pub(super) const ROWS_AT_A_TIME_MAX: usize = 1 << 16;
+pub(super) const ROWS_AT_A_TIME_MAX: usize = 1 << 13;
+
+/// Changed rows that are kept as they came.
+const UNSAVED_ROWS_MAX: usize = 1 << 14;
 
 /// Window functions over a stream of changes.
 pub struct Over {
@@ -29,8 +33,11 @@ pub struct Over {
     pub(super) partitions: HashMap<Box<[u8]>, Partition, FixedState>,
     /// Partitions that changed since the last barrier.
     touched: Vec<Box<[u8]>>,
-    /// Changes since the last snapshot.
+    /// Changes since the last snapshot, as it will hold them, but for the last.
+    pub(super) saved: Vec<Bytes>,
+    /// The last of them, as they came.
     pub(super) unsaved: Vec<Batch>,
+    pub(super) unsaved_rows: usize,
     /// Of the partitions.
     pub(super) bytes: usize,
 }
@@ -52,8 +59,21 @@ impl Over {
         let rows = RowConverter::new(rows.collect())?;
         let carried = RowConverter::new(carried_types(&spec).into_iter().map(SortField::new).collect())?;
         let extent = Extent::of(&spec);
-        let (partitions, touched, unsaved) = Default::default();
-        Ok(Self { spec, extent, keys, ranks, rows, carried, partitions, touched, unsaved, bytes: 0 })
+        let (partitions, touched, saved, unsaved) = Default::default();
+        Ok(Self {
+            spec,
+            extent,
+            keys,
+            ranks,
+            rows,
+            carried,
+            partitions,
+            touched,
+            saved,
+            unsaved,
+            unsaved_rows: 0,
+            bytes: 0,
+        })
     }
 
     /// For each row: the bytes of its order columns and of all its columns.
@@ -184,7 +204,12 @@ fn from(region: &Region<'_>, carried: CarriedRows) -> (Box<[u8]>, CarriedRows) {
 impl Operator for Over {
     fn on_batch(&mut self, _input: usize, batch: Batch, _out: &mut Emitter<'_>) -> Result<()> {
         self.each_row(&batch, Partition::change)?;
+        self.unsaved_rows += batch.len();
         self.unsaved.push(batch);
+        // Packed, they take a fifth of the room until the epoch ends.
+        if self.unsaved_rows >= UNSAVED_ROWS_MAX {
+            self.pack_unsaved()?;
+        }
         Ok(())
     }
 
@@ -212,7 +237,8 @@ impl Operator for Over {
 
     fn state_bytes(&self) -> usize {
         let unsaved: usize = self.unsaved.iter().map(Batch::memory_bytes).sum();
-        self.bytes + unsaved + self.partitions.capacity() * size_of::<(Box<[u8]>, Partition)>()
+        let saved: usize = self.saved.iter().map(Bytes::len).sum();
+        self.bytes + saved + unsaved + self.partitions.capacity() * size_of::<(Box<[u8]>, Partition)>()
     }
 }
 

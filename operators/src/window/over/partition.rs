@@ -62,6 +62,8 @@ const BLOCK_ROWS: usize = 64;
 pub struct Partition {
     /// The first rows, packed.
     blocks: Vec<Block>,
+    /// Of the blocks.
+    block_bytes: usize,
     /// All rows behind those.
     rows: BTreeMap<RowKey, Held>,
     /// Changes since the last barrier.
@@ -150,6 +152,7 @@ impl Partition {
         let whole = extent.is_whole() || (extent.carries && self.carries_nothing);
         while !self.blocks.is_empty() && (whole || !self.has_enough_before(&first, extent)) {
             if let Some(block) = self.blocks.pop() {
+                self.block_bytes -= block.memory_bytes();
                 self.rows.extend(block.rows()?);
             }
         }
@@ -179,7 +182,9 @@ impl Partition {
     fn pack(&mut self) {
         while self.rows.len() >= LOOSE_ROWS + BLOCK_ROWS {
             let first = (0..BLOCK_ROWS).filter_map(|_| self.rows.pop_first()).collect::<Vec<_>>();
-            self.blocks.push(Block::of(first.into_iter()));
+            let block = Block::of(first.into_iter());
+            self.block_bytes += block.memory_bytes();
+            self.blocks.push(block);
         }
     }
 
@@ -342,10 +347,10 @@ impl Partition {
         Ok(())
     }
 
-    /// Bytes of memory.
+    /// Bytes of memory, about: loose rows as if all were as long as the last.
     pub fn memory_bytes(&self) -> usize {
-        let loose: usize = self.rows.iter().map(|(key, held)| key.len() + held.carried.len() + LOOSE_ROW_BYTES).sum();
-        loose + self.blocks.iter().map(Block::memory_bytes).sum::<usize>()
+        let row = self.rows.last_key_value().map_or(0, |(key, held)| key.len() + held.carried.len() + LOOSE_ROW_BYTES);
+        self.rows.len() * row + self.block_bytes
     }
 }
 

@@ -13,11 +13,23 @@ use super::partition::{RowKey, row_of};
 
 impl Over {
     pub(super) fn save(&mut self, mode: SnapshotMode) -> Result<Snapshot> {
-        let unsaved = std::mem::take(&mut self.unsaved);
+        self.pack_unsaved()?;
+        let encoded = std::mem::take(&mut self.saved);
         match mode {
-            SnapshotMode::Delta => Ok(Snapshot::of(vec![piece(&Batch::concat(&self.spec.input, &unsaved)?)?])),
+            SnapshotMode::Delta => Ok(Snapshot { batches: vec![], encoded }),
             SnapshotMode::Full => self.all(),
         }
+    }
+
+    /// Makes the changes that are kept as they came part of the next snapshot.
+    pub(super) fn pack_unsaved(&mut self) -> Result<()> {
+        let unsaved = std::mem::take(&mut self.unsaved);
+        self.unsaved_rows = 0;
+        if !unsaved.is_empty() {
+            let piece = piece(&Batch::concat(&self.spec.input, &unsaved)?)?;
+            self.saved.extend(Snapshot::of(vec![piece]).encode()?);
+        }
+        Ok(())
     }
 
     /// All rows, written a part at a time, so that no more than that of them is in memory twice.
