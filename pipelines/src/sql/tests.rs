@@ -6,6 +6,7 @@ use datafusion::arrow::datatypes::{DataType, Field, Schema};
 use datafusion::datasource::empty::EmptyTable;
 use sluice_operators::window::aggregate::FollowsTime;
 
+use super::op::Op;
 use super::session::spark_session;
 use super::{lower, plan_query};
 
@@ -15,6 +16,10 @@ fn block<T>(f: impl Future<Output = T>) -> T {
 
 /// `b.t (id bigint, at timestamp, name string, price double)`, rows only come.
 fn lowered(sql: &str) -> Result<String, String> {
+    lowered_op(sql).map(|op| op.strategy().name().to_owned())
+}
+
+fn lowered_op(sql: &str) -> Result<Op, String> {
     let context = spark_session(["b"]);
     let field = |n: &str, t| Field::new(n, t, true);
     let schema = Schema::new(vec![
@@ -29,8 +34,7 @@ fn lowered(sql: &str) -> Result<String, String> {
     let follows = FollowsTime::new(|time_us| Some(super::times::timestamp(time_us)));
     let table = lower::Table { append_only: true, times: vec![None, Some(follows), None, None] };
     let tables = [("b.t".to_owned(), table)].into();
-    let op = lower::lower(&planned.plan, &tables).map_err(|e| format!("{e}\n{}", planned.plan.display_indent()))?;
-    Ok(op.strategy().name().to_owned())
+    lower::lower(&planned.plan, &tables).map_err(|e| format!("{e}\n{}", planned.plan.display_indent()))
 }
 
 /// Which strategy a query gets.
@@ -63,6 +67,30 @@ fn strategies() {
     for (sql, expected) in cases {
         assert_eq!(lowered(sql).as_deref(), Ok(expected), "{sql}");
     }
+}
+
+/// Whether rows are looked for by `find` anywhere in a query's operators.
+fn has(sql: &str, find: fn(&Op) -> bool) -> bool {
+    fn any(op: &Op, find: fn(&Op) -> bool) -> bool {
+        find(op) || op.inputs().into_iter().any(|input| any(input, find))
+    }
+    any(&lowered_op(sql).unwrap_or_else(|error| panic!("{sql}: {error}")), find)
+}
+
+/// The first row of each key is kept alone, and of the first n no more are shown, however the number is compared.
+#[test]
+fn first_rows_of_keys() {
+    let numbered =
+        "select id, rn from (select id, row_number() over (partition by name order by at) as rn from b.t) as x";
+    for first in ["rn = 1", "rn <= 1", "1 = rn", "rn < 2", "cast(rn as bigint) = 1", "rn = 1 and id > 3"] {
+        assert!(has(&format!("{numbered} where {first}"), |op| matches!(op, Op::Dedupe { .. })), "{first}");
+    }
+    for three in ["rn <= 3", "rn < 4", "3 >= rn", "rn = 3"] {
+        let is_three = |op: &Op| matches!(op, Op::Over { spec, .. } if spec.first_rows == Some(3));
+        assert!(has(&format!("{numbered} where {three}"), is_three), "{three}");
+    }
+    let all = |op: &Op| matches!(op, Op::Over { spec, .. } if spec.first_rows.is_none());
+    assert!(has(&format!("{numbered} where rn > 3"), all));
 }
 
 /// The one value of a query without a table, as text.

@@ -78,10 +78,22 @@ fn first_rows(window: &Window, predicate: &Expr) -> Option<u64> {
     bounds.filter_map(|p| numbers.iter().find_map(|name| bound(p, name))).min()
 }
 
+/// The number as it is: the planner compares whole numbers as INT, however they are kept.
+fn without_casts(expr: &Expr) -> &Expr {
+    match expr {
+        Expr::Cast(cast) => without_casts(&cast.expr),
+        Expr::TryCast(cast) => without_casts(&cast.expr),
+        Expr::ScalarFunction(call) if call.args.len() == 1 && call.func.name().contains("cast") => {
+            without_casts(&call.args[0])
+        }
+        other => other,
+    }
+}
+
 /// `rn = n`, `rn <= n`, `rn < n + 1`, or the same from the other side, gives n.
 fn bound(expr: &Expr, number: &str) -> Option<u64> {
     let Expr::BinaryExpr(BinaryExpr { left, op, right }) = expr else { return None };
-    let is_number = |e: &Expr| matches!(e, Expr::Column(c) if c.name == number);
+    let is_number = |e: &Expr| matches!(without_casts(e), Expr::Column(c) if c.name == number);
     let constant = |e: &Expr| match e {
         Expr::Literal(value, _) => match value.cast_to(&DataType::Int64) {
             Ok(ScalarValue::Int64(n)) => n,
