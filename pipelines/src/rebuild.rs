@@ -4,8 +4,6 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
-use futures::future::try_join_all;
-use futures::{StreamExt, TryStreamExt};
 use sluice_engine::checkpoint::Manifest;
 use sluice_engine::graph::Graph;
 use sluice_engine::runtime::{Claim, Observer, Rebuild, RunConfig, Summary, run};
@@ -15,9 +13,6 @@ use sluice_operators::sink::delta::is_partitioned_otherwise;
 use sluice_operators::store::Store;
 
 use crate::compile::{Changes, GraphContext, How, Pipeline, Why, build_part, clickhouse_config};
-
-/// Tables whose logs are looked at side by side.
-const LOOKS_MAX: usize = 8;
 
 /// What of the lake is to be made anew before a run goes on from `manifest`; `whole` is the pipeline's graph. Tables in
 /// `asked` are made anew though nothing has changed.
@@ -36,8 +31,11 @@ pub async fn find_changes(
         let config = pipeline.model_table(store, model);
         async move { Ok::<_, Error>((model.table.clone(), is_partitioned_otherwise(&config).await?)) }
     });
-    let looked: Vec<(String, bool)> = futures::stream::iter(looks).buffered(LOOKS_MAX).try_collect().await?;
-    let partitioned = looked.into_iter().filter(|(_, is)| *is).map(|(table, _)| table).collect();
+    let mut partitioned = BTreeSet::new();
+    for look in looks {
+        let (table, is_otherwise) = look.await?;
+        partitioned.extend(is_otherwise.then_some(table));
+    }
     Changes::of(pipeline, whole, manifest, &partitioned, asked)
 }
 
@@ -114,7 +112,11 @@ async fn settle_tables(
         let token = committer.seal(manifest.epoch + 1, vec![]).await?;
         Ok::<_, Error>((sink, token))
     });
-    Ok(try_join_all(settled).await?.into_iter().collect())
+    let mut tokens = BTreeMap::new();
+    for table in settled {
+        tokens.extend([table.await?]);
+    }
+    Ok(tokens)
 }
 
 /// Tokens of tables in databases that go on. Those of tables that are made anew are dropped: such a table is filled from the

@@ -98,7 +98,8 @@ fn check_sees_a_changed_project() {
     assert_eq!(errors(&["run", "--until-idle", "--project", &shop.dir()]), (Some(2), said.clone()));
     assert_eq!(errors(&["plan", "--project", &shop.dir()]), (Some(2), said));
     assert_eq!(errors(&["check", "--offline", "--project", &shop.dir()]), (Some(0), vec![]));
-    let spend = "{{ config(unique_key='id') }} select id, max(amount) as most from {{ source('shop', 'orders') }} group by id";
+    let spend =
+        "{{ config(unique_key='id') }} select id, max(amount) as most from {{ source('shop', 'orders') }} group by id";
     let shop = shop.with("models/sources.yml", &format!("{sources}# as it was\n")).with("models/spend.sql", spend);
     assert_eq!(errors(&["check", "--project", &shop.dir()]), (Some(0), vec![]));
 }

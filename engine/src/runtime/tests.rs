@@ -144,18 +144,28 @@ fn rebuilds_a_part() {
         lake.sums.clear();
         let whole = lake.graph(20_000, None).expect("the same graph");
         let mut part = Graph::new();
-        let stored = part.source("stored", |c| Ok(Box::new(CountingSource::new(c.clone(), 10_000, KEYS, 5)))).expect("new");
-        let sums = part.operator("sum", "another", vec![Input::hash(stored, vec![0])], || Ok(Box::new(SumByKey::new()?)));
+        let stored =
+            part.source("stored", |c| Ok(Box::new(CountingSource::new(c.clone(), 10_000, KEYS, 5)))).expect("new");
+        let sums =
+            part.operator("sum", "another", vec![Input::hash(stored, vec![0])], || Ok(Box::new(SumByKey::new()?)));
         let sink = lake.sums.clone();
-        part.sink("sums", vec![Input::forward(sums.expect("new"))], move |_| Ok(sink.sink()), lake.sums.committer(None))
-            .expect("new");
+        part.sink(
+            "sums",
+            vec![Input::forward(sums.expect("new"))],
+            move |_| Ok(sink.sink()),
+            lake.sums.committer(None),
+        )
+        .expect("new");
         let nothing = futures::executor::block_on(lake.rows.committer(None).seal(before.epoch + 1, vec![]));
         let tokens = [("rows".to_owned(), nothing.expect("sealed"))].into();
         let rebuild = Some(Arc::new(Rebuild::new(&whole, &part, &before, tokens)));
         let summary = lake.run_graph(part, RunConfig { rebuild, ..config(workers, 64) }, Box::new(NoObserver));
         assert_eq!(summary.expect("the rebuild").epoch, before.epoch + 1, "one epoch");
         let after = lake.manifest();
-        assert_eq!(after.positions, before.positions, "the stream is where it was, and what was read once is forgotten");
+        assert_eq!(
+            after.positions, before.positions,
+            "the stream is where it was, and what was read once is forgotten"
+        );
         assert_eq!(after.operators.keys().collect::<Vec<_>>(), before.operators.keys().collect::<Vec<_>>());
         assert_eq!(after.operators["sum"].fingerprint, before.operators["sum"].fingerprint);
         let summary = lake.run(20_000, config(2, 100), None).expect("goes on");

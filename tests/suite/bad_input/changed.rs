@@ -72,7 +72,8 @@ fn changes_that_are_none() {
 /// What the message advises works: another lake, and the same folder when everything in it is deleted.
 #[test]
 fn beginning_anew() {
-    let shop = ran().with("models/sources.yml", &SOURCES.replace("amount, data_type: double", "amount, data_type: float"));
+    let shop =
+        ran().with("models/sources.yml", &SOURCES.replace("amount, data_type: double", "amount, data_type: float"));
     shop.run().expect_err("changed");
     std::fs::remove_dir_all(shop.path("lake")).unwrap();
     shop.run().unwrap();

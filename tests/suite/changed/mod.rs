@@ -9,7 +9,6 @@ use std::collections::BTreeMap;
 use std::fs;
 
 use serde_json::Value;
-use sluice_engine::metrics::Metrics;
 use sluice_engine::runtime::Summary;
 use sluice_pipelines::daemon::RunOptions;
 
@@ -63,10 +62,9 @@ fn more(shop: Shop) -> Shop {
     shop.orders(&orders(2 * ORDERS))
 }
 
-fn run(shop: &Shop) -> (Summary, Metrics) {
+fn run(shop: &Shop) -> Summary {
     let options = RunOptions { until_idle: true, batch_rows: Some(50), epoch_rows: Some(100), ..RunOptions::default() };
-    let metrics = options.metrics.clone();
-    (shop.run_with(options).unwrap_or_else(|error| panic!("{error}")), metrics)
+    shop.run_with(options).unwrap_or_else(|error| panic!("{error}"))
 }
 
 /// The commits of a table, oldest first: their actions.
@@ -89,15 +87,18 @@ fn begun_again(shop: &Shop, table: &str) -> usize {
 }
 
 fn rebuilt(shop: &Shop) -> BTreeMap<&'static str, usize> {
-    let tables =
-        ["gold/paid", "gold/sums", "gold/big", "gold/first", "gold/times", "gold/spend", "gold/kinds", "bronze/orders"];
+    let tables = [
+        "gold/paid",
+        "gold/sums",
+        "gold/big",
+        "gold/first",
+        "gold/times",
+        "gold/spend",
+        "default/kinds",
+        "bronze/orders",
+    ];
     let there = tables.into_iter().filter(|table| shop.path(&format!("lake/{table}")).exists());
     there.map(|table| (table, begun_again(shop, table))).filter(|(_, n)| *n > 0).collect()
-}
-
-/// The newest epoch's number of commits that a table has.
-fn rows(shop: &Shop, sql: &str) -> Vec<String> {
-    shop.query(sql)
 }
 
 /// A model with another filter, then with other columns and partitions, one more, one less, in one go: what reads them is made
@@ -115,14 +116,12 @@ fn models_change() {
             )
             .with("models/more.sql", "select note, count(*) as n from {{ ref('paid') }} group by note")
             .without("models/first.sql");
-        let (summary, metrics) = run(&shop);
-        assert_eq!(summary.rows as usize, ORDERS, "the stream is not read again");
+        assert_eq!(run(&shop).rows as usize, ORDERS, "the stream is not read again");
         assert_eq!(rebuilt(&shop), BTreeMap::from([("gold/sums", 1), ("gold/big", 1)]), "{workers} workers");
         shop.adds_up();
-        assert_eq!(rows(&shop, "select sum(n) from gold.more"), rows(&shop, "select count(*) from gold.paid"));
-        assert_eq!(rows(&shop, "select count(*) > 20 from gold.sums where latest is not null"), ["true"]);
+        assert_eq!(shop.query("select sum(n) from gold.more"), shop.query("select count(*) from gold.paid"));
+        assert_eq!(shop.query("select count(*) > 20 from gold.sums where latest is not null"), ["true"]);
         assert!(shop.path("lake/gold/first").exists(), "its table stays");
-        drop(metrics);
 
         let shop = shop.with("models/paid.sql", &PAID.replace("amount > 1", "amount > 2"));
         run(&shop);
@@ -131,7 +130,7 @@ fn models_change() {
         shop.adds_up();
 
         let shop = shop.orders(&orders(3 * ORDERS));
-        assert_eq!(run(&shop).0.rows as usize, ORDERS);
+        assert_eq!(run(&shop).rows as usize, ORDERS);
         assert_eq!(rebuilt(&shop), all, "nothing has changed");
         shop.adds_up();
 
@@ -147,9 +146,9 @@ fn models_change() {
 fn seeds_change() {
     let shop = more(ran(2)).with("seeds/kinds.csv", "kind,label,weight\n0,NONE,1.5\n1,one,2\n");
     run(&shop);
-    assert_eq!(rebuilt(&shop), BTreeMap::from([("gold/kinds", 1), ("gold/big", 1)]));
+    assert_eq!(rebuilt(&shop), BTreeMap::from([("default/kinds", 1), ("gold/big", 1)]));
     shop.adds_up();
-    assert_eq!(rows(&shop, "select distinct label from gold.big order by label"), ["NONE", "one"]);
+    assert_eq!(shop.query("select distinct label from gold.big order by label"), ["NONE", "one"]);
 }
 
 /// Rejects of a model that is made anew, or gone, go with its rows.
@@ -157,18 +156,18 @@ fn seeds_change() {
 fn rejects_change() {
     let shop = ran(2);
     let count = "select count(*) from sluice.rejects where reason like 'model \"gold.times%'";
-    let failing = |shop: &Shop, sql: &str| rows(shop, &format!("select count(*) from bronze.orders where {sql}"));
-    assert_eq!(rows(&shop, count), failing(&shop, "id > 9"));
+    let failing = |shop: &Shop, sql: &str| shop.query(&format!("select count(*) from bronze.orders where {sql}"));
+    assert_eq!(shop.query(count), failing(&shop, "id > 9"));
     let shop = more(shop).with(
         "models/times.sql",
         &TIMES.replace("_offset from", "_offset + 1 as next from").replace("id *", "(id + 5) *"),
     );
     run(&shop);
-    assert_eq!(rows(&shop, count), failing(&shop, "id + 5 > 9"));
+    assert_eq!(shop.query(count), failing(&shop, "id + 5 > 9"));
     shop.adds_up();
     let shop = shop.without("models/times.sql");
     run(&shop);
-    assert_eq!(rows(&shop, count), ["0"]);
+    assert_eq!(shop.query(count), ["0"]);
 }
 
 /// A stream that is added is read from its beginning, beside changed models; one whose declaration has changed, or that is gone,
@@ -187,7 +186,7 @@ fn streams_come() {
         );
     run(&shop);
     shop.adds_up();
-    assert_eq!(rows(&shop, "select count(*) from gold.carted"), ["2"]);
+    assert_eq!(shop.query("select count(*) from gold.carted"), ["2"]);
     assert_eq!(rebuilt(&shop), BTreeMap::new());
     let gone =
         shop.without("models/carted.sql").with("models/sources.yml", &sources).run().expect_err("gone").to_string();
@@ -210,6 +209,30 @@ fn stopped_while_rebuilding() {
     shop.adds_up();
 }
 
+/// A run that was killed between the rebuild's manifest and a table's commit: the next start commits it.
+#[test]
+fn killed_before_the_commit() {
+    let shop = ran(2);
+    let before = commits(&shop, "gold/sums").len();
+    let sums = SUMS.replace("sum(amount) as spent", "sum(amount) as spent, max(ts) as latest, min(note) as note");
+    let shop = shop.with("models/sums.sql", &sums);
+    shop.run().unwrap();
+    let (sums, big) =
+        ("select id, orders, spent, latest, note from gold.sums order by id", "select count(*) from gold.big");
+    let after = (shop.query(sums), shop.query(big));
+    assert_eq!(commits(&shop, "gold/sums").len(), before + 1);
+    // The epoch after the rebuild had no rows: without its manifest, all is as if the run had ended with the rebuild's.
+    let manifests = shop.path("lake/_sluice/shop/manifests");
+    let newest = fs::read_dir(manifests).unwrap().map(|e| e.unwrap().path()).max().unwrap();
+    fs::remove_file(newest).unwrap();
+    fs::remove_file(shop.path(&format!("lake/gold/sums/_delta_log/{before:020}.json"))).unwrap();
+    assert_ne!(shop.query("select count(*) from gold.sums"), ["0"], "the old table is there");
+    shop.run().unwrap();
+    assert_eq!((shop.query(sums), shop.query(big)), after);
+    assert_eq!(commits(&shop, "gold/sums").len(), before + 1);
+    run(&more(shop));
+}
+
 /// A model that was kept up to date by full queries becomes a stream and the other way, with other columns.
 #[test]
 fn ways_change() {
@@ -224,7 +247,7 @@ fn ways_change() {
     shop.adds_up();
     let shop = shop.with("models/best.sql", best);
     run(&shop);
-    assert!(rows(&shop, "select id, amount from gold.best").len() > 10);
+    assert!(shop.query("select id, amount from gold.best").len() > 10);
 }
 
 /// `plan` says what goes on and what is rebuilt from where, `check` refuses nothing, and `build --full-refresh` rebuilds what
@@ -243,7 +266,7 @@ fn commands() {
     let plan = said(&["plan"]);
     let line = |table: &str| plan.lines().rev().find(|l| l.starts_with(table)).unwrap().to_owned();
     assert!(line("gold.sums").contains("rebuilt from gold.paid: it has changed"), "{plan}");
-    assert!(line("gold.big").contains("rebuilt from gold.kinds, gold.sums: it reads gold.sums"), "{plan}");
+    assert!(line("gold.big").contains("rebuilt from default.kinds, gold.sums: it reads gold.sums"), "{plan}");
     assert!(line("gold.paid").contains("keeps its state"), "{plan}");
     assert!(line("gold.first").contains("no longer written"), "{plan}");
     said(&["check"]);
