@@ -2,8 +2,6 @@
 //! end. For models that are made anew over tables that stay as they are.
 
 mod read;
-#[cfg(test)]
-mod tests;
 
 use std::sync::{Arc, Mutex, TryLockError};
 

@@ -6,10 +6,9 @@ use std::time::{Duration, Instant};
 use arrow::array::{ArrayRef, AsArray, Int64Array, RecordBatch};
 use arrow::datatypes::Int64Type;
 use sluice_engine::{Batch, Polled, Position, Source, SourceContext};
-
-use super::{StoredSource, StoredTable};
-use crate::sink::delta::{DeltaConfig, WriteMode, overwrite};
-use crate::store::Store;
+use sluice_operators::sink::delta::{DeltaConfig, WriteMode, overwrite};
+use sluice_operators::source::stored::{StoredSource, StoredTable};
+use sluice_operators::store::Store;
 
 /// Longest wait for a table in a folder.
 const PATIENCE: Duration = Duration::from_secs(20);
