@@ -1,12 +1,13 @@
 //! Runs a pipeline: builds its graph, starts it again after what may pass, and ends when it is asked to.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use sluice_engine::checkpoint::release_generation;
 use sluice_engine::metrics::Metrics;
-use sluice_engine::runtime::{RunConfig, StopHandle, Summary, claim, run};
+use sluice_engine::runtime::{Claim, Observer, RunConfig, StopHandle, Summary, claim, run};
 use sluice_engine::{Error, ErrorKind, Result};
 use sluice_operators::store::Store;
 
@@ -15,6 +16,7 @@ use crate::compile::{GraphContext, Pipeline, build_graph};
 use crate::holder::own_name;
 use crate::lake::{Listeners, OnCommitted, RefreshFailures, Refresher};
 use crate::project::Workers;
+use crate::rebuild::{drop_outdated, find_changes, rebuild};
 use crate::replay::Replay;
 
 /// Longest wait before a start is tried again, in seconds.
@@ -41,6 +43,8 @@ pub struct RunOptions {
     pub refresh_failures: RefreshFailures,
     /// Replays rejects in place of reading the streams.
     pub replay: Option<Replay>,
+    /// Tables of models and seeds that are made anew first, though nothing has changed; and so is what reads them.
+    pub full_refresh: BTreeSet<String>,
 }
 
 type Tell = Arc<dyn Fn(HealthChange<'_>) + Send + Sync>;
@@ -129,10 +133,12 @@ async fn run_again(
     claimed: &AtomicU64,
 ) -> Result<Summary> {
     let mut failures = 0u32;
+    let mut asked = options.full_refresh.clone();
     loop {
         options.health.tell(HealthChange::Starting);
         let done = Arc::new(AtomicU64::new(0));
-        let error = match run_once(pipeline, store, &options, counted(on_committed(), done.clone()), claimed).await {
+        let told = || counted(on_committed(), done.clone());
+        let error = match run_once(pipeline, store, &options, told, (claimed, &mut asked)).await {
             Ok(summary) => {
                 // Who waits for the end relies on all tables. A daemon that was stopped has told its log.
                 let stale = options.refresh_failures.error().filter(|_| options.until_idle);
@@ -177,21 +183,62 @@ async fn run_once(
     pipeline: &Arc<Pipeline>,
     store: &Store,
     options: &RunOptions,
-    then: OnCommitted,
-    claimed: &AtomicU64,
+    told: impl Fn() -> OnCommitted,
+    (claimed, asked): (&AtomicU64, &mut BTreeSet<String>),
 ) -> Result<Summary> {
     let config = run_config(pipeline, options);
     let checkpoints = Arc::new(store.clone());
-    let claim = claim(checkpoints.as_ref(), &config.pipeline, &own_name()).await?;
-    claimed.store(claim.generation(), Ordering::Relaxed);
-    let context = GraphContext {
+    let claim_next = async || {
+        let claim = claim(checkpoints.as_ref(), &config.pipeline, &own_name()).await?;
+        claimed.store(claim.generation(), Ordering::Relaxed);
+        Ok::<_, Error>(claim)
+    };
+    let mut claim = claim_next().await?;
+    let mut graph = build_graph(pipeline, &context(store, options, &claim))?;
+    if let Some(manifest) = claim.manifest() {
+        let changes = find_changes(pipeline, store, &graph, manifest, asked).await?;
+        if !changes.are_none() {
+            let (epoch, generation) = (manifest.epoch, claim.generation());
+            let (context, observer) =
+                (context(store, options, &claim), observer(pipeline, store, options, &claim, told()).await?);
+            let whole = (&graph, &changes);
+            match rebuild(pipeline, &context, whole, claim, config.clone(), observer).await {
+                Ok(_) => asked.clear(),
+                Err(e) if options.stop.is_stopped() && e.kind() == ErrorKind::Transient => {
+                    tracing::info!("{e}");
+                    return Ok(Summary { epoch, generation, rows: 0 });
+                }
+                Err(e) => return Err(e),
+            }
+            claim = claim_next().await?;
+            graph = build_graph(pipeline, &self::context(store, options, &claim))?;
+        }
+    }
+    if let Some(manifest) = claim.manifest() {
+        drop_outdated(pipeline, manifest).await?;
+    }
+    let observer = observer(pipeline, store, options, &claim, told()).await?;
+    run(graph, claim, checkpoints, config, observer).await
+}
+
+fn context(store: &Store, options: &RunOptions, claim: &Claim) -> GraphContext {
+    GraphContext {
         store: store.clone(),
         generation: claim.generation(),
         runtime: tokio::runtime::Handle::current(),
         waits: options.metrics.waits().clone(),
         replay: options.replay.clone(),
-    };
-    let graph = build_graph(pipeline, &context)?;
+    }
+}
+
+/// What refreshes and records each epoch.
+async fn observer(
+    pipeline: &Arc<Pipeline>,
+    store: &Store,
+    options: &RunOptions,
+    claim: &Claim,
+    then: OnCommitted,
+) -> Result<Box<dyn Observer>> {
     let health = options.health.clone();
     let listeners = Listeners {
         metrics: options.metrics.clone(),
@@ -202,5 +249,5 @@ async fn run_once(
     let refresher = Refresher::new(pipeline.clone(), store.clone(), listeners);
     let mut recorder = Recorder::new(pipeline.clone(), store.clone(), refresher)?;
     recorder.look(claim.manifest()).await?;
-    run(graph, claim, checkpoints, config, Box::new(recorder)).await
+    Ok(Box::new(recorder))
 }

@@ -11,6 +11,7 @@ pub mod lake;
 pub mod node_names;
 pub mod progress;
 pub mod project;
+pub mod rebuild;
 pub mod replay;
 pub mod sources;
 pub mod sql;

@@ -2,6 +2,7 @@
 
 mod audit;
 mod bad_input;
+mod changed;
 mod commands;
 mod dbt;
 mod deploy;

@@ -12,6 +12,7 @@ use futures::future::{join_all, try_join_all};
 
 use super::control::{Control, NodeReport};
 use super::observer::{Committed, Observer};
+use super::rebuild::Rebuild;
 use super::run::RunConfig;
 use super::shelf::Shelf;
 use super::states::{Named, Reported, StateWriter, wants_full};
@@ -66,6 +67,7 @@ pub(super) struct CommitLane {
     shelf: Arc<Shelf>,
     observer: Box<dyn Observer>,
     newest: Option<Manifest>,
+    rebuild: Option<Arc<Rebuild>>,
 }
 
 /// What a run has when its graph is recovered.
@@ -75,13 +77,14 @@ pub(super) struct Begun {
     pub committers: Vec<(String, Box<dyn Committer>)>,
     pub names: NodeNames,
     pub shelf: Arc<Shelf>,
+    pub rebuild: Option<Arc<Rebuild>>,
 }
 
 impl CommitLane {
     pub fn new(store: Arc<dyn CheckpointStore>, config: &RunConfig, begun: Begun, observer: Box<dyn Observer>) -> Self {
-        let Begun { generation, newest, committers, names, shelf } = begun;
+        let Begun { generation, newest, committers, names, shelf, rebuild } = begun;
         let (pipeline, metrics) = (config.pipeline.clone(), config.metrics.clone());
-        Self { store, pipeline, generation, metrics, committers, names, shelf, observer, newest }
+        Self { store, pipeline, generation, metrics, committers, names, shelf, observer, newest, rebuild }
     }
 
     /// The newest committed epoch, 0 when there is none.
@@ -135,15 +138,19 @@ impl CommitLane {
         let sinks = self.seal(number, prepared).await?;
         let (operators, bytes) = self.write_states(number, states).await?;
         self.metrics.run().snapshot_bytes.fetch_add(bytes, Ordering::Relaxed);
-        let manifest = Manifest {
+        let mut manifest = Manifest {
             version: FORMAT_VERSION,
             pipeline: self.pipeline.clone(),
             generation: self.generation,
             epoch: number,
-            positions: positions.clone(),
+            positions,
             operators,
             sinks,
         };
+        if let Some(rebuild) = &self.rebuild {
+            rebuild.complete(&mut manifest);
+        }
+        let positions = manifest.positions.clone();
         publish(self.store.as_ref(), &manifest).await?;
         let commits = self.committers.iter_mut().filter_map(|(name, c)| {
             let token = manifest.sinks.get(name)?;

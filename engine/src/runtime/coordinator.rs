@@ -92,6 +92,7 @@ impl Coordinator {
             if self.cuts.is_finished() && self.committing.is_none() {
                 return Ok(self.lane.as_ref().map_or(0, CommitLane::epoch));
             }
+            self.cuts.refuse_if_stopped()?;
             self.request_barrier();
         }
     }

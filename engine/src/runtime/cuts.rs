@@ -66,6 +66,20 @@ impl Cuts {
         self.finished
     }
 
+    /// Whether the run may go on: one that makes a part anew cannot end before its time.
+    ///
+    /// # Errors
+    /// `Transient` when it is stopped.
+    pub fn refuse_if_stopped(&self) -> Result<()> {
+        let is_early = self.config.rebuild.is_some() && self.under_way.is_none() && !self.finished;
+        if is_early && self.config.stop.is_stopped() {
+            let what =
+                "the run was stopped while tables were rebuilt; nothing has changed, and the next start rebuilds them";
+            return Err(Error::transient(what));
+        }
+        Ok(())
+    }
+
     /// Takes a worker's report; gives the epoch that it completes.
     pub fn on_event(&mut self, event: Event) -> Result<Option<Epoch>> {
         match event {
@@ -98,7 +112,9 @@ impl Cuts {
         if self.under_way.is_some() || self.finished {
             return None;
         }
-        let ending = self.config.stop.is_stopped() || self.workers_ended == self.config.workers;
+        // Half of a table that is made anew must not be committed: who is stopped then, fails.
+        let stopped = self.config.rebuild.is_none() && self.config.stop.is_stopped();
+        let ending = stopped || self.workers_ended == self.config.workers;
         let wanted = rows > self.rows_at_epoch || wanted;
         let epoch_due = wanted && now.saturating_duration_since(self.last_epoch) >= self.config.epoch
             || rows - self.rows_at_epoch >= self.config.epoch_rows_max;

@@ -9,6 +9,7 @@ mod edge;
 mod gather;
 mod marks;
 mod observer;
+mod rebuild;
 mod restore;
 mod run;
 mod shelf;
@@ -24,6 +25,7 @@ mod tests;
 
 pub use control::StopHandle;
 pub use observer::{Committed, NoObserver, Observer};
+pub use rebuild::Rebuild;
 pub use restore::check_same_graph;
 pub use run::{Claim, RunConfig, Summary, claim, run};
 pub use stepped::Stepped;

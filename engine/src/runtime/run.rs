@@ -8,6 +8,7 @@ use tokio::sync::mpsc;
 use super::control::{Control, Event, StopHandle};
 use super::coordinator::Coordinator;
 use super::observer::Observer;
+use super::rebuild::Rebuild;
 use super::stage::Stage;
 use super::start::Recovered;
 use super::steps::Steps;
@@ -43,6 +44,9 @@ pub struct RunConfig {
     pub stop: StopHandle,
     /// Where the run counts.
     pub metrics: Metrics,
+    /// The graph is a part that is made anew: it begins without state, and ends with the one epoch that it has when all
+    /// sources are at their end. A run that is stopped before fails, and has changed nothing.
+    pub rebuild: Option<Arc<Rebuild>>,
 }
 
 impl RunConfig {
@@ -59,6 +63,7 @@ impl RunConfig {
             until_idle: false,
             stop: StopHandle::default(),
             metrics: Metrics::default(),
+            rebuild: None,
         }
     }
 }

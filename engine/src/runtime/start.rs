@@ -17,6 +17,9 @@ use crate::error::{Error, Result};
 use crate::graph::{Graph, NodeId, NodeKind};
 use crate::sink::Committer;
 
+/// Rows of an epoch that nothing bounds but its sources; sums with it do not overflow.
+const REBUILD_ROWS_MAX: u64 = 1 << 60;
+
 /// A graph whose tables are at the newest manifest and whose state has been read; it is not built yet.
 pub(super) struct Recovered {
     pub config: RunConfig,
@@ -43,8 +46,12 @@ impl Recovered {
         if config.workers == 0 {
             return Err(Error::config("run.workers is 0; give at least 1, or \"auto\""));
         }
-        let Claim { generation, last } = claim;
-        if let Some(manifest) = &last {
+        let Claim { generation, mut last } = claim;
+        if config.rebuild.is_some() {
+            // One epoch, at the end of all sources.
+            config.until_idle = true;
+            (config.tick, config.epoch, config.epoch_rows_max) = (Duration::MAX, Duration::MAX, REBUILD_ROWS_MAX);
+        } else if let Some(manifest) = &last {
             check_same_graph(&graph, manifest)?;
         }
         config.metrics.run().generation.store(generation, Ordering::Relaxed);
@@ -54,7 +61,7 @@ impl Recovered {
         if !committers.iter().any(|(_, c)| c.shows_early()) {
             config.tick = Duration::MAX;
         }
-        let recovered = recover(store.as_ref(), &mut committers, last.as_ref()).await;
+        let recovered = recover(store.as_ref(), &mut committers, last.as_ref(), config.rebuild.is_none()).await;
         let states = match recovered {
             Ok(states) => states,
             Err(e) => {
@@ -63,6 +70,10 @@ impl Recovered {
                 return Err(e);
             }
         };
+        if let Some(last) = last.as_mut().filter(|_| config.rebuild.is_some()) {
+            last.operators.clear();
+            last.positions.clear();
+        }
         let control = Arc::new(Control::new(graph.nodes().len()));
         let shelf =
             Shelf::new(graph.nodes().len(), store.clone(), tokio::runtime::Handle::current(), config.metrics.clone());
@@ -107,6 +118,7 @@ impl Recovered {
             committers: self.committers,
             names: NodeNames::of(&self.graph),
             shelf: self.shelf,
+            rebuild: self.config.rebuild.clone(),
         };
         CommitLane::new(store, &self.config, begun, observer)
     }
@@ -116,12 +128,13 @@ async fn recover(
     store: &dyn CheckpointStore,
     committers: &mut [(String, Box<dyn Committer>)],
     last: Option<&Manifest>,
+    with_states: bool,
 ) -> Result<States> {
     for (name, committer) in committers {
         let token = last.and_then(|m| m.sinks.get(name).map(|t| (m.epoch, t.clone())));
         committer.recover(token).await.map_err(|e| e.at(format!("sink {name:?}")))?;
     }
-    match last {
+    match last.filter(|_| with_states) {
         Some(manifest) => load_states(store, manifest).await,
         None => Ok(Default::default()),
     }

@@ -5,10 +5,10 @@ use std::time::Duration;
 
 use futures::future::{BoxFuture, FutureExt, ready};
 
-use crate::checkpoint::MemoryStore;
-use crate::error::Result;
+use crate::checkpoint::{Manifest, MemoryStore, newest};
+use crate::error::{ErrorKind, Result};
 use crate::graph::{Exchange, Graph, Input};
-use crate::runtime::{Committed, NoObserver, Observer, RunConfig, Summary, claim, run};
+use crate::runtime::{Committed, NoObserver, Observer, Rebuild, RunConfig, Summary, claim, run};
 use crate::testing::{Begun, CountingSource, FailsDuringCommit, MemoryTable, SlowCommitter, SumByKey};
 
 const KEYS: i64 = 97;
@@ -44,6 +44,11 @@ impl Lake {
             let claim = claim(self.store.as_ref(), "p", "test").await?;
             run(graph, claim, self.store.clone(), config, observer).await
         })
+    }
+
+    fn manifest(&self) -> Manifest {
+        let newest = futures::executor::block_on(newest(self.store.as_ref(), "p"));
+        newest.expect("it can be read").expect("an epoch")
     }
 
     /// Both tables equal what one run over the same rows gives.
@@ -125,6 +130,68 @@ fn refuses_a_changed_graph() {
     graph.operator("new", "v1", vec![], || Ok(Box::new(SumByKey::new()?))).expect("a new name");
     let error = lake.run_graph(graph, config(1, 10), Box::new(NoObserver)).expect_err("another graph");
     assert!(error.to_string().contains("the project has changed"), "{error}");
+}
+
+/// A part that is made anew begins without state and ends with one epoch, whatever the time; the rest of the manifest stays,
+/// and the next run goes on from both.
+#[test]
+fn rebuilds_a_part() {
+    for workers in [1, 3] {
+        let lake = Lake::default();
+        lake.run(10_000, config(2, 64), None).expect("first run");
+        let before = lake.manifest();
+        // The sums are lost, and made again from the rows, as another source has them.
+        lake.sums.clear();
+        let whole = lake.graph(20_000, None).expect("the same graph");
+        let mut part = Graph::new();
+        let stored =
+            part.source("stored", |c| Ok(Box::new(CountingSource::new(c.clone(), 10_000, KEYS, 5)))).expect("new");
+        let sums =
+            part.operator("sum", "another", vec![Input::hash(stored, vec![0])], || Ok(Box::new(SumByKey::new()?)));
+        let sink = lake.sums.clone();
+        part.sink(
+            "sums",
+            vec![Input::forward(sums.expect("new"))],
+            move |_| Ok(sink.sink()),
+            lake.sums.committer(None),
+        )
+        .expect("new");
+        let nothing = futures::executor::block_on(lake.rows.committer(None).seal(before.epoch + 1, vec![]));
+        let tokens = [("rows".to_owned(), nothing.expect("sealed"))].into();
+        let rebuild = Some(Arc::new(Rebuild::new(&whole, &part, &before, tokens)));
+        let summary = lake.run_graph(part, RunConfig { rebuild, ..config(workers, 64) }, Box::new(NoObserver));
+        assert_eq!(summary.expect("the rebuild").epoch, before.epoch + 1, "one epoch");
+        let after = lake.manifest();
+        assert_eq!(
+            after.positions, before.positions,
+            "the stream is where it was, and what was read once is forgotten"
+        );
+        assert_eq!(after.operators.keys().collect::<Vec<_>>(), before.operators.keys().collect::<Vec<_>>());
+        assert_eq!(after.operators["sum"].fingerprint, before.operators["sum"].fingerprint);
+        let summary = lake.run(20_000, config(2, 100), None).expect("goes on");
+        assert_eq!(summary.rows, 10_000);
+        lake.check(20_000);
+    }
+}
+
+/// A rebuild that is stopped before its end fails, and has committed nothing.
+#[test]
+fn a_stopped_rebuild_commits_nothing() {
+    let lake = Lake::default();
+    lake.run(1_000, config(2, 64), None).expect("first run");
+    let before = lake.manifest();
+    let part = lake.graph(1_000_000_000, None).expect("the same graph");
+    let rebuild = Rebuild::new(&lake.graph(1, None).expect("the same graph"), &part, &before, Default::default());
+    let config = RunConfig { rebuild: Some(Arc::new(rebuild)), ..config(2, 64) };
+    let stop = config.stop.clone();
+    let stopper = std::thread::spawn(move || {
+        std::thread::sleep(Duration::from_millis(50));
+        stop.stop();
+    });
+    let error = lake.run_graph(part, config, Box::new(NoObserver)).expect_err("stopped");
+    stopper.join().expect("the stopper ends");
+    assert!(error.kind() == ErrorKind::Transient && error.to_string().contains("nothing has changed"), "{error}");
+    assert_eq!(lake.manifest(), before);
 }
 
 /// A run that fails while an epoch is being committed ends only when the commit has: what runs next has the tables alone.

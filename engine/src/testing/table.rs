@@ -36,6 +36,11 @@ impl MemoryTable {
         self.content().committed.clone()
     }
 
+    /// Takes all rows out, as a table does that begins again.
+    pub fn clear(&self) {
+        self.content().committed.clear();
+    }
+
     /// How many commits have changed the table.
     pub fn commits(&self) -> usize {
         self.content().commits

@@ -6,3 +6,4 @@ pub mod kafka;
 pub mod raw;
 pub mod replayed;
 pub mod simulator;
+pub mod stored;

@@ -29,6 +29,7 @@ pub use contract::check_store;
 pub use error::store_error;
 pub use scan::{FileToRead, read_file};
 pub(crate) use table::delta_error;
+pub(crate) use table::opening;
 pub use table::{count_rows, open_table, provider, read_all, read_rows};
 
 /// Where the lake lies and how to read and write it. Cheap to clone.

@@ -9,9 +9,21 @@ use deltalake::{DeltaTable, DeltaTableError};
 use futures::stream::BoxStream;
 use futures::{StreamExt, TryStreamExt};
 use sluice_engine::{Error, ErrorKind, Result};
+use tokio::sync::{Semaphore, SemaphorePermit};
 
 use super::scan::{FileToRead, read_file};
 use super::{Store, store_error};
+
+/// Tables that are opened at once. Opening one holds a thread for blocking calls while it waits for another, which reads the
+/// files: a program with few of them would stand still.
+const OPENING_MAX: usize = 1;
+
+static OPENING: Semaphore = Semaphore::const_new(OPENING_MAX);
+
+/// Waits for a turn to open a table; the turn ends with the value.
+pub(crate) async fn opening() -> Option<SemaphorePermit<'static>> {
+    OPENING.acquire().await.ok()
+}
 
 /// The newest version of the table at `path` below the lake; none when there is no table.
 ///
@@ -23,6 +35,7 @@ pub async fn open_table(store: &Store, path: &str) -> Result<Option<DeltaTable>>
     if !log_store.is_delta_table_location().await.map_err(|e| delta_error(&what(), e))? {
         return Ok(None);
     }
+    let _turn = opening().await;
     let mut table = DeltaTable::new(log_store);
     table.load().await.map_err(|e| delta_error(&what(), e))?;
     Ok(Some(table))

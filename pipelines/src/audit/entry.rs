@@ -161,6 +161,7 @@ mod tests {
             rows_removed: rows.1,
             files_added: paths(added),
             files_removed: paths(removed),
+            anew: false,
         }
     }
 

@@ -146,9 +146,12 @@ impl Recorder {
             return Ok(None);
         }
         let empty = Totals { checksum: Some(0), ..Totals::default() };
+        let gone = before.as_ref().filter(|_| change.anew && refreshed.is_none()).map(|b| b.totals).unwrap_or_default();
         let totals = match before {
-            // A refresh makes the whole table.
-            _ if refreshed.is_some() => empty.after(&EpochChange { files_removed: vec![], ..change.clone() }),
+            // A refresh makes the whole table, and so does an epoch with which the table begins again.
+            _ if refreshed.is_some() || change.anew => {
+                empty.after(&EpochChange { files_removed: vec![], ..change.clone() })
+            }
             Some(ref before) => before.totals.after(&change),
             None if epoch.epoch == 1 && !table.is_refreshed() => empty.after(&change),
             // The audit begins later than the table.
@@ -162,9 +165,10 @@ impl Recorder {
             generation: epoch.generation,
             table: table.table.clone(),
             rows_added: change.rows_added as i64,
-            rows_removed: change.rows_removed as i64,
+            // A row that came and went within the epoch was never there.
+            rows_removed: change.rows_removed as i64 + gone.rows,
             files_added: change.files_added.len() as i64,
-            files_removed: change.files_removed.len() as i64,
+            files_removed: change.files_removed.len() as i64 + gone.files,
             totals,
             offsets: table.stream.map(|stream| self.offsets(stream, &epoch.positions, before.as_ref())),
         }))

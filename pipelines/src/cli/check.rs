@@ -9,8 +9,8 @@ use sluice_operators::source::kafka::check_topic;
 
 use super::{Failure, Outcome, ProjectDir, opened, output, without_effect};
 use crate::admin::check_listen;
-use crate::compile::{How, Pipeline, clickhouse_config};
-use crate::lake::{data_test_faults, run_faults};
+use crate::compile::{Changes, How, ModelPlan, Pipeline, clickhouse_config};
+use crate::lake::{data_test_faults, lake_changes, run_faults};
 use crate::project::{Materialized, Model, NodeRef, SourceSettings};
 use crate::sources::{Sources, kafka_config};
 use crate::sql::op::Retractions;
@@ -113,7 +113,13 @@ async fn check_lake(pipeline: &Pipeline, faults: &mut Vec<Error>) {
 }
 
 async fn check_tables(pipeline: &Pipeline, faults: &mut Vec<Error>) {
-    for model in pipeline.models.values().filter(|m| m.clickhouse) {
+    // What is rebuilt is made anew there too; a fault of the lake has been found before.
+    let changes = match opened::lake(pipeline) {
+        Ok(store) => lake_changes(pipeline, &store, &BTreeSet::new()).await.ok().flatten().unwrap_or_default(),
+        Err(_) => Changes::default(),
+    };
+    let stays = |m: &&ModelPlan| m.clickhouse && !changes.rebuilt.contains_key(&m.table);
+    for model in pipeline.models.values().filter(stays) {
         let Some(config) = clickhouse_config(pipeline, model) else { continue };
         if let Err(fault) = check_clickhouse(&config).await {
             let away = fault.kind() == ErrorKind::Transient;

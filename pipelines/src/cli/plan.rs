@@ -1,14 +1,18 @@
 //! `sluice plan`: how each model is kept up to date, and why.
 
+use std::collections::BTreeSet;
+
 use clap::Args;
 use serde_json::json;
-use sluice_engine::Error;
+use sluice_engine::{Error, ErrorKind};
 use sluice_operators::window::aggregate::AggregateKind;
 use sluice_operators::window::over::OverSpec;
 
 use super::{Outcome, ProjectDir, SelectArgs, artifacts, opened, output};
-use crate::compile::{How, ModelPlan};
+use crate::compile::{Changes, How, ModelPlan, Pipeline};
+use crate::lake::lake_changes;
 use crate::project::selected;
+use crate::rebuild::in_words;
 use crate::sql::op::{Op, Retractions};
 
 /// Show how each model is kept up to date.
@@ -18,6 +22,9 @@ pub struct PlanArgs {
     project: ProjectDir,
     #[command(flatten)]
     shown: SelectArgs,
+    /// Do not look into the lake for what a run would rebuild.
+    #[arg(long)]
+    offline: bool,
     /// As JSON, for programs.
     #[arg(long)]
     json: bool,
@@ -27,12 +34,18 @@ pub async fn plan(args: PlanArgs) -> Outcome {
     let pipeline = opened::open(&args.project).await?;
     artifacts::write_manifest(&pipeline);
     let picked = selected(&pipeline.project, &args.shown.selection()).map_err(Error::config)?.models;
+    let changes = if args.offline { Ok(None) } else { changes(&pipeline).await };
     let models = || pipeline.models.values().filter(|model| picked.contains(&model.name.as_str()));
     if args.json {
         let models: Vec<_> = models().map(as_json).collect();
         let streams: Vec<_> =
             pipeline.streams.iter().map(|s| json!({"table": s.table, "topic": s.topic, "source": s.source})).collect();
-        output::say(&json!({"pipeline": pipeline.project.name, "streams": streams, "models": models}).to_string());
+        let mut plan = json!({"pipeline": pipeline.project.name, "streams": streams, "models": models});
+        if let Some(changes) = changes? {
+            let tables = in_words(&pipeline, &changes).into_iter().map(|(table, text)| (table, text.into()));
+            plan["lake"] = serde_json::Value::Object(tables.collect());
+        }
+        output::say(&plan.to_string());
         return Ok(());
     }
     for stream in &pipeline.streams {
@@ -45,7 +58,28 @@ pub async fn plan(args: PlanArgs) -> Outcome {
         let to = if model.clickhouse { "; to ClickHouse" } else { "" };
         output::say(&format!("{:<34} {:<10} {}{to}", model.table, model.strategy().name(), why(model)));
     }
+    match changes? {
+        None => {}
+        Some(changes) if changes.are_none() => output::say("\nall tables of the lake keep their state"),
+        Some(changes) => {
+            output::say("\nthe project has changed since the lake's newest epoch; the next run goes on like this:");
+            for (table, text) in in_words(&pipeline, &changes) {
+                output::say(&format!("{table:<34} {text}"));
+            }
+        }
+    }
     Ok(())
+}
+
+/// What a run would rebuild; none when nothing has run yet.
+async fn changes(pipeline: &Pipeline) -> Result<Option<Changes>, Error> {
+    match lake_changes(pipeline, &opened::lake(pipeline)?, &BTreeSet::new()).await {
+        Err(away) if away.kind() == ErrorKind::Transient => {
+            output::warning(&format!("what a run would rebuild is not known: {away}"));
+            Ok(None)
+        }
+        looked => looked,
+    }
 }
 
 fn as_json(model: &ModelPlan) -> serde_json::Value {

@@ -31,6 +31,9 @@ pub struct BuildArgs {
     /// What is tested. All tables are brought up to date in any case: they agree with each other.
     #[command(flatten)]
     tested: SelectArgs,
+    /// Make the selected tables anew first, and all that reads them, though nothing has changed.
+    #[arg(long)]
+    full_refresh: bool,
 }
 
 pub async fn run(args: RunArgs) -> Outcome {
@@ -48,9 +51,11 @@ pub async fn build(args: BuildArgs) -> Outcome {
     without_effect::warn(&pipeline.project);
     let selection = args.tested.selection();
     // A selector that names nothing is told before the work begins.
-    selected(&pipeline.project, &selection).map_err(Error::config)?;
+    let picked = selected(&pipeline.project, &selection).map_err(Error::config)?.models;
     artifacts::write_manifest(&pipeline);
-    let options = RunOptions { until_idle: true, ..RunOptions::default() };
+    let anew = pipeline.models.values().filter(|m| args.full_refresh && picked.contains(&m.name.as_str()));
+    let full_refresh = anew.map(|m| m.table.clone()).collect();
+    let options = RunOptions { until_idle: true, full_refresh, ..RunOptions::default() };
     run_here(pipeline.clone(), options, AdminPort::of_run(true)).await?;
     test::run_tests(&pipeline, "build", &selection).await
 }

@@ -2,6 +2,7 @@
 
 #[cfg(test)]
 mod batch_tests;
+mod changes;
 mod contract;
 mod describe;
 mod graph;
@@ -10,8 +11,9 @@ mod plan;
 mod streams;
 mod tables;
 
+pub use changes::{Changes, Rebuilt, Why};
 pub use describe::{load_project, spark_name};
-pub use graph::{GivenSource, GraphContext, build_graph, clickhouse_config, model_graph};
+pub use graph::{GivenSource, GraphContext, build_graph, build_part, clickhouse_config, model_graph};
 pub(crate) use placed::placed;
 pub use plan::{How, ModelPlan, Pipeline, plan_project};
 pub use streams::{SeedTable, Stream};

@@ -1,24 +1,33 @@
 //! Whether a run would go on from what is in the lake.
 
+use std::collections::BTreeSet;
+
 use sluice_engine::checkpoint::newest;
 use sluice_engine::metrics::Waits;
-use sluice_engine::runtime::check_same_graph;
 use sluice_engine::{Error, ErrorKind, Result};
-use sluice_operators::sink::delta::check_table;
+use sluice_operators::sink::delta::{DeltaConfig, check_table};
 use sluice_operators::store::Store;
 
-use crate::compile::{GraphContext, Pipeline, build_graph};
+use crate::compile::{Changes, GraphContext, Pipeline, build_graph};
+use crate::rebuild::find_changes;
 
-/// What a run would refuse: a project that makes other rows than those that are there, or else tables that do not fit.
-/// Stops at the first that says that the lake is away, as all others would say the same.
+/// What a run would refuse: a change of the project that it does not rebuild, or else tables that do not fit. Stops at the
+/// first that says that the lake is away, as all others would say the same.
 pub async fn run_faults(pipeline: &Pipeline, store: &Store) -> Vec<Error> {
     // A run looks at this first; tables that do not fit a changed project are the same fault.
-    if let Err(fault) = same_project(pipeline, store).await {
-        return vec![fault];
-    }
+    let changes = match lake_changes(pipeline, store, &BTreeSet::new()).await {
+        Ok(changes) => changes.unwrap_or_default(),
+        Err(fault) => return vec![fault],
+    };
     let mut faults = Vec::new();
     for table in pipeline.lake_tables(store) {
-        if let Err(fault) = check_table(&table.config).await {
+        // A refresh makes a table of other columns anew, if it is this pipeline's own.
+        let is_anew = changes.rebuilt.contains_key(&table.name);
+        let checked = match check_as(&table.config, is_anew).await {
+            Err(_) if table.sink.is_none() && check_as(&table.config, true).await.is_ok() => Ok(()),
+            checked => checked,
+        };
+        if let Err(fault) = checked {
             let away = fault.kind() == ErrorKind::Transient;
             faults.push(fault);
             if away {
@@ -29,9 +38,18 @@ pub async fn run_faults(pipeline: &Pipeline, store: &Store) -> Vec<Error> {
     faults
 }
 
-/// Whether the project is still the one of the newest manifest.
-async fn same_project(pipeline: &Pipeline, store: &Store) -> Result<()> {
-    let Some(manifest) = newest(store, &pipeline.project.name).await? else { return Ok(()) };
+async fn check_as(config: &DeltaConfig, is_anew: bool) -> Result<()> {
+    // Whether the table is ahead of its manifest is for the start of a run to find.
+    if is_anew { check_table(&config.clone().beginning_after(u64::MAX)).await } else { check_table(config).await }
+}
+
+/// What differs between the project and the newest manifest of its lake; none when nothing has run yet. Tables in `asked` are
+/// made anew in any case.
+///
+/// # Errors
+/// `Config` when a run would refuse the change, `Transient` when the lake is away.
+pub async fn lake_changes(pipeline: &Pipeline, store: &Store, asked: &BTreeSet<String>) -> Result<Option<Changes>> {
+    let Some(manifest) = newest(store, &pipeline.project.name).await? else { return Ok(None) };
     let runtime = tokio::runtime::Handle::current();
     let context = GraphContext {
         store: store.clone(),
@@ -40,5 +58,5 @@ async fn same_project(pipeline: &Pipeline, store: &Store) -> Result<()> {
         waits: Waits::default(),
         replay: None,
     };
-    check_same_graph(&build_graph(pipeline, &context)?, &manifest)
+    find_changes(pipeline, store, &build_graph(pipeline, &context)?, &manifest, asked).await.map(Some)
 }

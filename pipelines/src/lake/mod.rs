@@ -8,7 +8,7 @@ mod session;
 pub mod settled;
 mod stored_failures;
 
-pub use check::run_faults;
+pub use check::{lake_changes, run_faults};
 pub use data_tests::{Found, Verdict, data_test_faults, run_data_test};
 pub use failures::{RefreshFailure, RefreshFailures, read_failures};
 pub use refresh::{Listeners, OnCommitted, OnStarted, Refresher};

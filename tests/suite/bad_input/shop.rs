@@ -10,6 +10,7 @@ use arrow::util::display::{ArrayFormatter, FormatOptions};
 use sluice_engine::Error;
 use sluice_engine::runtime::Summary;
 use sluice_operators::store::Store;
+use sluice_pipelines::audit::{VerifyOptions, verify};
 use sluice_pipelines::compile::{Pipeline, plan_project};
 use sluice_pipelines::daemon::{Health, HealthChange, RunOptions, run_pipeline};
 use sluice_pipelines::lake::{lake_session, query};
@@ -46,6 +47,7 @@ pub struct Shop {
     source: String,
     lake: String,
     clickhouse: Option<String>,
+    workers: usize,
 }
 
 impl Shop {
@@ -53,7 +55,7 @@ impl Shop {
     pub fn new() -> Shop {
         let folder = tempfile::tempdir().unwrap();
         let lake = folder.path().join("lake").display().to_string();
-        let shop = Shop { folder, source: "files: { path: ./events }".into(), lake, clickhouse: None };
+        let shop = Shop { folder, source: "files: { path: ./events }".into(), lake, clickhouse: None, workers: 2 };
         fs::create_dir_all(shop.path("events")).unwrap();
         shop.with("dbt_project.yml", DBT).with("models/sources.yml", SOURCES).with("models/spend.sql", SPEND).set()
     }
@@ -69,6 +71,18 @@ impl Shop {
     /// With orders, one a line.
     pub fn orders(self, lines: &str) -> Shop {
         self.with("events/orders.jsonl", lines)
+    }
+
+    /// Without a file.
+    pub fn without(self, path: &str) -> Shop {
+        fs::remove_file(self.path(path)).unwrap();
+        self
+    }
+
+    /// With so many workers.
+    pub fn workers(mut self, workers: usize) -> Shop {
+        self.workers = workers;
+        self.set()
     }
 
     /// With its stream from a topic.
@@ -99,8 +113,8 @@ impl Shop {
     fn set(self) -> Shop {
         let clickhouse = self.clickhouse.iter().map(|c| format!("clickhouse: {{ {c} }}\n")).collect::<String>();
         let text = format!(
-            "version: 1\nsources:\n  shop: {{ {} }}\nlake: \"{}\"\n{clickhouse}run: {{ workers: 2, epoch: 200 ms }}\n",
-            self.source, self.lake
+            "version: 1\nsources:\n  shop: {{ {} }}\nlake: \"{}\"\n{clickhouse}run: {{ workers: {}, epoch: 200 ms }}\n",
+            self.source, self.lake, self.workers
         );
         self.with("sluice.yml", &text)
     }
@@ -119,6 +133,19 @@ impl Shop {
     pub fn faults(&self) -> String {
         let dir = self.path("");
         within(PATIENCE_S, move || block_on(plan(dir))).err().expect("the project is wrong").to_string()
+    }
+
+    /// Everything adds up, and each table is what its SQL says as a batch over bronze.
+    #[track_caller]
+    pub fn adds_up(&self) {
+        let (dir, lake) = (self.path(""), self.lake.clone());
+        let report = within(PATIENCE_S, move || {
+            block_on(async move {
+                let pipeline = plan(dir).await.unwrap_or_else(|faults| panic!("{faults}"));
+                verify(&pipeline, &Store::open(&lake).unwrap(), VerifyOptions { deep: true }).await.unwrap()
+            })
+        });
+        assert!(report.adds_up(), "{report}");
     }
 
     /// The project's plan.

@@ -34,6 +34,36 @@ pub(super) async fn check_target(client: &Client, target: &Target) -> Result<Pla
     compare(target, &find(client, target).await?)
 }
 
+/// Drops the model's table in ClickHouse, and its view, when it is one that sluice has made and does not fit the model any
+/// more: for a table that is filled anew from the lake. Everything else stays.
+///
+/// # Errors
+/// `Transient` when ClickHouse is away, `Config` when it does not let us in or not drop.
+pub async fn drop_misfit(config: &ClickHouseConfig) -> Result<()> {
+    let (client, target) = (Client::new(config)?, Target::new(config.clone())?);
+    check_server(&client, &target.config.url).await?;
+    let found = find(&client, &target).await?;
+    for statement in drops(&target, &found) {
+        client.execute(&statement).await?;
+        tracing::info!(table = target.shown(), statement, "clickhouse: done");
+    }
+    Ok(())
+}
+
+/// The statements that take away a table which does not fit; none when it fits or is not ours.
+fn drops(target: &Target, found: &Found) -> Vec<String> {
+    let Some(rows) = found.table(&target.config.rows_table()) else { return vec![] };
+    let is_own = |(name, _, _): &(&str, &str, &str)| found.columns(&rows.name).any(|c| c.name == *name);
+    let mut differences = Vec::new();
+    compare_engine_kind(rows, &mut differences);
+    if compare_rows_table(target, found, rows).is_ok() || !differences.is_empty() || !OWN_COLUMNS.iter().all(is_own) {
+        return vec![];
+    }
+    let view = found.table(&target.config.table).filter(|view| refuse_strange_view(target, view).is_ok());
+    let view = view.map(|_| format!("DROP VIEW {} SYNC", target.view_name()));
+    view.into_iter().chain([format!("DROP TABLE {} SYNC", target.rows_name())]).collect()
+}
+
 #[derive(Deserialize)]
 struct Server {
     version: String,
@@ -200,14 +230,18 @@ fn fits(expected: &str, found: &str) -> bool {
 }
 
 fn compare_engine(target: &Target, table: &FoundTable, differences: &mut Vec<String>) {
+    compare_engine_kind(table, differences);
+    if !same_type(&key_list(target), unwrapped(&table.sorting_key)) {
+        differences.push(format!("order by: expected {}, found {}", target.config.key.join(", "), table.sorting_key));
+    }
+}
+
+fn compare_engine_kind(table: &FoundTable, differences: &mut Vec<String>) {
     // Replicated and shared variants have arguments of their own in front.
     let replacing = table.engine.ends_with("ReplacingMergeTree") && table.engine_full.contains("_version, _deleted)");
     if !replacing {
         let found = table.engine_full.split(" ORDER BY ").next().unwrap_or_default();
         differences.push(format!("engine: expected ReplacingMergeTree(_version, _deleted), found {found}"));
-    }
-    if !same_type(&key_list(target), unwrapped(&table.sorting_key)) {
-        differences.push(format!("order by: expected {}, found {}", target.config.key.join(", "), table.sorting_key));
     }
 }
 

@@ -125,6 +125,31 @@ fn what_others_made_is_not_replaced() {
     );
 }
 
+/// Shows that a table which does not fit is dropped with its view, when it is ours, and nothing else is.
+#[test]
+fn only_own_misfits_are_dropped() {
+    let statements = |change: &dyn Fn(&mut Found)| {
+        let mut found = complete();
+        change(&mut found);
+        drops(&Target::new(config()).unwrap(), &found)
+    };
+    assert_eq!(statements(&|_| {}), Vec::<String>::new(), "it fits");
+    let both = ["DROP VIEW `music`.`top_songs` SYNC", "DROP TABLE `music`.`top_songs__rows` SYNC"];
+    assert_eq!(statements(&|f| rows_column(f, "plays").kind = "String".into()), both);
+    let other_view = |f: &mut Found| {
+        rows_column(f, "plays").kind = "String".into();
+        f.tables[0].as_select = "SELECT 1".into();
+    };
+    assert_eq!(statements(&other_view), both[1..]);
+    let other_engine = |f: &mut Found| {
+        rows_column(f, "plays").kind = "String".into();
+        f.tables[1].engine = "MergeTree".into();
+    };
+    assert_eq!(statements(&other_engine), Vec::<String>::new());
+    assert_eq!(statements(&|f| rows_column(f, "_version").name = "version".into()), Vec::<String>::new());
+    assert_eq!(statements(&|f| *f = Found::default()), Vec::<String>::new());
+}
+
 /// Shows which servers are too old.
 #[test]
 fn old_servers() {

@@ -27,7 +27,7 @@ mod target;
 mod types;
 mod version;
 
-pub use check::{Plan, check};
+pub use check::{Plan, check, drop_misfit};
 pub use committer::{ClickHouseCommitter, fill};
 pub use config::{ClickHouseConfig, ROWS_SUFFIX};
 pub use refill::{Refill, maintain, replace_all};

@@ -47,7 +47,10 @@ impl DeltaCommitter {
     pub(super) fn new(config: Arc<DeltaConfig>, schema: Arc<TableSchema>, generation: u64) -> Result<Self> {
         let keep_stats = config.mode != WriteMode::Append;
         let index = match config.mode {
-            WriteMode::Upsert if !schema.key.is_empty() => Some(KeyIndex::new(&schema)?),
+            // A table that begins again has no rows to be found but those of its first epoch.
+            WriteMode::Upsert if !schema.key.is_empty() && config.begins_after.is_none() => {
+                Some(KeyIndex::new(&schema)?)
+            }
             _ => None,
         };
         let log_store = config.store.log_store(&config.path)?;
@@ -64,6 +67,9 @@ impl DeltaCommitter {
             adds.extend(part.adds);
             deletes.extend(part.deletes);
             added += part.rows;
+        }
+        if self.config.begins_after.is_some() {
+            return self.seal_anew(epoch, adds, deletes, added).await?.to_json();
         }
         if deletes.is_empty() {
             return CommitToken::new(adds, Vec::new(), RowCounts { added, removed: 0 }).to_json();
@@ -115,11 +121,16 @@ impl DeltaCommitter {
         if self.log.state().is_some_and(|s| s.has_epoch(version)) {
             return Ok(None);
         }
-        self.check_table()?;
-        let rebased = self.rebased(version, token).await?;
-        let token = rebased.as_ref().unwrap_or(token);
+        let complete = match &token.anew {
+            Some(metadata) => Some(self.with_all_removed(token, metadata)?),
+            None => {
+                self.check_table()?;
+                self.rebased(version, token).await?
+            }
+        };
+        let token = complete.as_ref().unwrap_or(token);
         let outcome =
-            self.log.append(actions(token), self.operation(version), Some(self.txn(version)), info(token)).await;
+            self.log.append(actions(token), self.operation(version, token), Some(self.txn(version)), info(token)).await;
         match outcome {
             Appended::Yes => Ok(None),
             Appended::Taken => Ok(Some(Error::transient("the version has been taken by another commit"))),
@@ -132,8 +143,9 @@ impl DeltaCommitter {
         Transaction::new_with_last_update(&self.config.app_id, version, Some(Utc::now().timestamp_millis()))
     }
 
-    fn operation(&self, epoch_id: i64) -> DeltaOperation {
+    fn operation(&self, epoch_id: i64, token: &CommitToken) -> DeltaOperation {
         let output_mode = match self.config.mode {
+            _ if token.anew.is_some() => OutputMode::Complete,
             WriteMode::Append => OutputMode::Append,
             WriteMode::Changes | WriteMode::Upsert => OutputMode::Update,
         };
@@ -153,7 +165,8 @@ impl DeltaCommitter {
 
 fn actions(token: &CommitToken) -> Vec<Action> {
     let removes = token.removes.iter().cloned().map(Action::Remove);
-    removes.chain(token.adds.iter().cloned().map(Action::Add)).collect()
+    let metadata = token.anew.iter().cloned().map(Action::Metadata);
+    removes.chain(metadata).chain(token.adds.iter().cloned().map(Action::Add)).collect()
 }
 
 fn info(token: &CommitToken) -> HashMap<String, serde_json::Value> {

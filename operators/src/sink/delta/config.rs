@@ -53,6 +53,9 @@ pub struct DeltaConfig {
     pub keep: Keep,
     /// What the table is, for people; becomes the table's description.
     pub description: Option<String>,
+    /// The table begins again: the next commit takes out all rows that are there, and gives it these columns and partitions.
+    /// The epoch that is named is the newest one that the table may hold now.
+    pub begins_after: Option<u64>,
 }
 
 impl DeltaConfig {
@@ -76,6 +79,7 @@ impl DeltaConfig {
             row_group_rows: ROW_GROUP_ROWS,
             keep: Keep::default(),
             description: None,
+            begins_after: None,
         }
     }
 
@@ -88,6 +92,12 @@ impl DeltaConfig {
     /// The same table, its rows told apart by these columns.
     pub fn keyed_by(mut self, columns: impl IntoIterator<Item = impl Into<String>>) -> Self {
         self.key = columns.into_iter().map(Into::into).collect();
+        self
+    }
+
+    /// The same table, to begin again with the next epoch after `epoch`.
+    pub fn beginning_after(mut self, epoch: u64) -> Self {
+        self.begins_after = Some(epoch);
         self
     }
 

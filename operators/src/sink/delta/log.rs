@@ -17,7 +17,7 @@ use sluice_engine::{Error, Result};
 
 use super::log_state::{ActiveFile, LogState, Removed};
 use super::upkeep::last_checkpoint;
-use crate::store::{delta_error, store_error};
+use crate::store::{delta_error, opening, store_error};
 
 /// After so long without a look at the log it is read from its newest checkpoint: others may have cleaned up what lies
 /// between. Entries of the log stay for longer than this (`KEEP_LOG_MIN`), so that a look before then misses none.
@@ -88,6 +88,7 @@ impl TableLog {
         if !self.log_store.is_delta_table_location().await.map_err(|e| delta_error(&doing, e))? {
             return Ok(false);
         }
+        let _turn = opening().await;
         let log_store = self.log_store.as_ref();
         let snapshot = EagerSnapshot::try_new(log_store, None).await.map_err(|e| delta_error(&doing, e))?;
         let epoch = snapshot.transaction_version(log_store, &self.app_id).await.map_err(|e| delta_error(&doing, e))?;

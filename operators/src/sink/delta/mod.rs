@@ -3,6 +3,7 @@
 //! Exactly once: each commit carries `txn{app, epoch}` and is preceded by reading the log to its end. A result that is
 //! not a clean success is unknown, and the log is read again before anything else is tried.
 
+mod anew;
 mod check;
 mod committer;
 mod config;
@@ -30,7 +31,7 @@ mod writer;
 #[cfg(test)]
 mod tests;
 
-pub use check::check_table;
+pub use check::{check_table, is_partitioned_otherwise};
 pub use committer::DeltaCommitter;
 pub use config::{DeltaConfig, ROW_GROUP_ROWS, TARGET_FILE_BYTES, WriteMode};
 pub use file_name::{checksum_in_name, content_checksum, written_by_epoch};

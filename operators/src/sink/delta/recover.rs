@@ -17,14 +17,23 @@ use super::upkeep::CHECKPOINT_EVERY_COMMITS;
 /// Tries to make a table, or to add columns to it, before giving up.
 const CREATE_TRIES_MAX: u32 = 4;
 /// How a table is made anew. To move it away alone would lose its rows: the epochs that are committed do not come again.
-const ANEW: &str = "To make all tables anew from what the sources still hold, name another folder as `lake`, or delete \
+pub(super) const ANEW: &str = "To make all tables anew from what the sources still hold, name another folder as `lake`, or delete \
      everything in this one (the tables and _sluice). Only a table that is refreshed by full queries, or that no run of \
      this pipeline has written, may be moved away alone";
+/// The table's property that says who has made it.
+pub(super) const OWNER: &str = "sluice.appId";
 /// Table features that need nothing of a writer like this one.
 const FEATURES_KNOWN: [&str; 3] = ["appendOnly", "invariants", "timestampNtz"];
 
 impl DeltaCommitter {
     pub(super) async fn recover_table(&mut self, last: Option<(u64, Token)>) -> Result<()> {
+        if let Some(newest) = self.config.begins_after {
+            // What the epoch before did to it is of no consequence any more.
+            return self.ready_to_begin_anew(newest).await;
+        }
+        if let Some((epoch, token)) = &last {
+            self.begin_if_interrupted(*epoch, token).await?;
+        }
         self.make_or_check().await?;
         self.check_epochs(last.as_ref().map(|(epoch, _)| *epoch))?;
         if let Some((epoch, token)) = last {
@@ -80,12 +89,10 @@ impl DeltaCommitter {
         Ok(self.log.append(actions, operation, None, HashMap::new()).await)
     }
 
-    fn new_table_metadata(&self) -> Result<Metadata> {
+    pub(super) fn new_table_metadata(&self) -> Result<Metadata> {
         let partition_by = self.config.partition_by.iter();
-        let properties = [
-            ("delta.checkpointInterval", CHECKPOINT_EVERY_COMMITS.to_string()),
-            ("sluice.appId", self.config.app_id.clone()),
-        ];
+        let properties =
+            [("delta.checkpointInterval", CHECKPOINT_EVERY_COMMITS.to_string()), (OWNER, self.config.app_id.clone())];
         let properties = properties.into_iter().chain(self.config.keep.properties());
         let metadata = new_metadata(&self.schema.delta, partition_by, properties);
         let bug = |e| Error::bug("the table's metadata cannot be written").because(e);
@@ -193,7 +200,7 @@ fn misfit(lines: &[String]) -> Error {
     ))
 }
 
-fn check_features(state: &LogState, mode: WriteMode) -> Result<()> {
+pub(super) fn check_features(state: &LogState, mode: WriteMode) -> Result<()> {
     let protocol = serde_json::to_value(&state.protocol)
         .map_err(|e| Error::bug("the table's protocol cannot be read").because(e))?;
     let version = |name: &str| protocol.get(name).and_then(serde_json::Value::as_i64).unwrap_or_default();

@@ -12,6 +12,7 @@ use super::file_name::WHOLE_WRITER;
 use super::files::Files;
 use super::partition::empty_as_null;
 use super::rewrite::remove_file;
+use super::schema::SchemaChange;
 use super::token::{CommitToken, EpochChange, RowCounts};
 use super::upload::put_files;
 
@@ -82,7 +83,7 @@ impl SoleWriter {
         rows: impl IntoIterator<Item = Result<RecordBatch>>,
         whole: bool,
     ) -> Result<Option<EpochChange>> {
-        if self.is_ready {
+        if self.is_ready || (whole && self.is_of_other_columns().await?) {
             self.committer.log.refresh().await?;
         } else {
             self.committer.make_or_check().await?;
@@ -93,15 +94,30 @@ impl SoleWriter {
         if state.has_epoch(epoch) {
             return Ok(None);
         }
-        let removes: Vec<Remove> = match whole {
+        let begins = (!self.is_ready).then(|| self.committer.metadata_anew()).transpose()?;
+        let removes: Vec<Remove> = match whole && begins.is_none() {
             true => state.files.iter().map(|(path, file)| remove_file(path, file)).collect(),
             false => Vec::new(),
         };
         let made = self.write_files(version, rows).await?;
-        let token = CommitToken::new(made.0, removes, RowCounts { added: made.1, removed: 0 });
+        let mut token = CommitToken::new(made.0, removes, RowCounts { added: made.1, removed: 0 });
+        if let Some(metadata) = begins {
+            token = token.begin_anew(metadata);
+        }
         self.committer.commit_token(version, &token).await?;
+        self.is_ready = true;
         self.committer.maintain_sole().await;
         Ok(Some(token.change()))
+    }
+
+    /// True when the table that is there has other columns or partitions, so that it must begin again.
+    async fn is_of_other_columns(&mut self) -> Result<bool> {
+        if !self.committer.log.refresh().await? || !self.committer.is_own_table() {
+            return Ok(false);
+        }
+        let Some(state) = self.committer.log.state() else { return Ok(false) };
+        let other_partitions = state.metadata.partition_columns() != self.committer.config.partition_by.as_slice();
+        Ok(other_partitions || matches!(self.committer.schema_change()?, SchemaChange::Misfit(_)))
     }
 
     async fn write_files(

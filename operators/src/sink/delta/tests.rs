@@ -1,5 +1,6 @@
 //! The sink as a whole, over a local folder.
 
+mod anew;
 mod append;
 mod changes;
 mod faults;

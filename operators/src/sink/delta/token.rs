@@ -1,11 +1,13 @@
 //! What the commit of an epoch needs, as it stands in the manifest.
 
-use deltalake::kernel::{Add, Remove};
+use deltalake::kernel::{Add, Metadata, Remove};
 use serde::{Deserialize, Serialize};
 use sluice_engine::{Error, Result, Token};
 
-/// The version of the token that this program writes. Older ones must stay readable.
-const TOKEN_VERSION: u32 = 1;
+/// The newest version of the token that this program writes. Older ones must stay readable.
+///
+/// 2: `anew`. A token without it is written as version 1.
+const TOKEN_VERSION: u32 = 2;
 
 /// The actions of an epoch.
 #[derive(Debug, Clone, Serialize, Deserialize)]
@@ -18,6 +20,9 @@ pub(super) struct CommitToken {
     pub(super) removes: Vec<Remove>,
     /// For people and metrics.
     pub(super) rows: RowCounts,
+    /// The table begins again with this metadata: all files go that are there when it is committed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(super) anew: Option<Metadata>,
 }
 
 /// Rows that an epoch adds to a table and takes out of it.
@@ -38,6 +43,8 @@ pub struct EpochChange {
     pub files_added: Vec<String>,
     /// Paths of files that go.
     pub files_removed: Vec<String>,
+    /// True when the table began again: everything that was there has gone too.
+    pub anew: bool,
 }
 
 impl EpochChange {
@@ -57,15 +64,21 @@ impl CommitToken {
             rows_removed: self.rows.removed,
             files_added: self.adds.iter().map(|add| add.path.clone()).collect(),
             files_removed: self.removes.iter().map(|remove| remove.path.clone()).collect(),
+            anew: self.anew.is_some(),
         }
     }
 
     pub(super) fn new(adds: Vec<Add>, removes: Vec<Remove>, rows: RowCounts) -> Self {
-        Self { version: TOKEN_VERSION, adds, removes, rows }
+        Self { version: 1, adds, removes, rows, anew: None }
+    }
+
+    /// The same, of a table that begins again with this metadata.
+    pub(super) fn begin_anew(self, metadata: Metadata) -> Self {
+        Self { version: TOKEN_VERSION, anew: Some(metadata), ..self }
     }
 
     pub(super) fn is_empty(&self) -> bool {
-        self.adds.is_empty() && self.removes.is_empty()
+        self.adds.is_empty() && self.removes.is_empty() && self.anew.is_none()
     }
 
     pub(super) fn to_json(&self) -> Result<Token> {

@@ -57,14 +57,21 @@ fn slice(batch: &Batch, start: usize, length: usize) -> Batch {
     Batch::with_weights_of(batch.rows().slice(start, length), weights).with_bounds(batch.bounds())
 }
 
+/// What the reason of a row begins with for which an expression of `model` fails.
+pub fn reason_begins(model: &str) -> String {
+    format!("model {model:?}: ")
+}
+
 impl FailedSpec {
     /// The failing rows of a batch, with their weights.
     pub(super) fn rows(&self, batch: &Batch, apart: &Apart) -> Result<Batch> {
         let failed = batch.take(&UInt32Array::from(apart.failed.clone()))?;
         let (payloads, unwritable) = payloads(failed.rows());
         let reason = |why: &String| match &unwritable {
-            None => format!("model {:?}: {why}", self.model),
-            Some(error) => format!("model {:?}: {why} (and the row cannot be written as JSON: {error})", self.model),
+            None => format!("{}{why}", reason_begins(&self.model)),
+            Some(error) => {
+                format!("{}{why} (and the row cannot be written as JSON: {error})", reason_begins(&self.model))
+            }
         };
         let reasons: ArrayRef = Arc::new(StringArray::from_iter_values(apart.reasons.iter().map(reason)));
         let column = |field: &Arc<Field>| match field.name().as_str() {

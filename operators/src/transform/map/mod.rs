@@ -17,6 +17,7 @@ use arrow::error::ArrowError;
 use datafusion::physical_expr::PhysicalExpr;
 use sluice_engine::{Batch, Emitter, Error, Operator, Result};
 
+pub use self::failing::reason_begins;
 use self::failing::set_apart;
 
 /// The output port of the rows that pass.

@@ -3,6 +3,7 @@
 #[cfg(test)]
 mod incremental_tests;
 mod model;
+mod part;
 mod rejects;
 mod sinks;
 mod steps;
@@ -22,6 +23,8 @@ use sluice_operators::store::Store;
 use sluice_operators::transform::union::Union;
 
 pub use self::model::{GivenSource, model_graph};
+use self::part::Part;
+pub use self::part::build_part;
 use self::rejects::Rejects;
 pub use self::sinks::clickhouse_config;
 use super::plan::{How, ModelPlan, Pipeline};
@@ -63,7 +66,7 @@ impl Output {
 /// # Errors
 /// `Config` when a source or a table cannot be what the project says.
 pub fn build_graph(pipeline: &Pipeline, context: &GraphContext) -> Result<Graph> {
-    let mut wiring = Wiring { pipeline, context, nodes: Nodes::default() };
+    let mut wiring = Wiring { pipeline, context, nodes: Nodes::default(), part: None };
     wiring.streams()?;
     wiring.seeds()?;
     for model in pipeline.models.values() {
@@ -86,13 +89,20 @@ struct Wiring<'a> {
     pipeline: &'a Pipeline,
     context: &'a GraphContext,
     nodes: Nodes,
+    /// What alone is built; all of it when none.
+    part: Option<Part<'a>>,
 }
 
 impl Wiring<'_> {
     fn streams(&mut self) -> Result<()> {
         let sources = Sources::of(&self.pipeline.project)?;
         for stream in &self.pipeline.streams {
+            if self.stored(&stream.table, &stream.path, &stream.schema)? {
+                continue;
+            }
             let build = match &self.context.replay {
+                // A stream that is new begins when the changed tables are there.
+                _ if self.part.is_some() => nothing(),
                 None => sources.factory(stream)?,
                 Some(replay) => self.rejects_of(stream, replay),
             };
@@ -130,20 +140,35 @@ impl Wiring<'_> {
 
     fn seeds(&mut self) -> Result<()> {
         for seed in &self.pipeline.seeds {
+            if self.stored(&seed.table, &seed.path, &seed.rows.schema())? {
+                continue;
+            }
             let node = self.nodes.constant(&format!("seed/{}", seed.table), seed.rows.clone())?;
             self.nodes.tables.insert(seed.table.clone(), node);
-            self.delta_sink(&seed.table, self.pipeline.seed_table(&self.context.store, seed), node)?;
+            let table = self.begins(&seed.table, self.pipeline.seed_table(&self.context.store, seed));
+            self.delta_sink(&seed.table, table, node)?;
         }
         Ok(())
     }
 
     fn model(&mut self, model: &ModelPlan) -> Result<()> {
         let How::Stream(op) = &model.how else { return Ok(()) };
+        if self.stored(&model.table, &model.path, &model.schema)? {
+            return Ok(());
+        }
         let output = self.nodes.model(op, &model.schema, &model.table)?;
         self.nodes.tables.insert(model.table.clone(), output);
-        self.delta_sink(&model.table, self.pipeline.model_table(&self.context.store, model), output)?;
-        if model.clickhouse { self.clickhouse_sink(model, output) } else { Ok(()) }
+        let table = self.begins(&model.table, self.pipeline.model_table(&self.context.store, model));
+        self.delta_sink(&model.table, table, output)?;
+        // A database is filled from the lake when the table is there.
+        if model.clickhouse && self.part.is_none() { self.clickhouse_sink(model, output) } else { Ok(()) }
     }
+}
+
+/// A source that gives nothing.
+fn nothing() -> SourceFactory {
+    let find: FindRejects = Arc::new(|| Ok(vec![]));
+    Box::new(move |c| Ok(Box::new(ReplayedSource::new(find.clone(), c.clone())) as _))
 }
 
 impl Nodes {

@@ -29,8 +29,8 @@ impl Wiring<'_> {
     pub(super) fn rejects(&mut self) -> Result<()> {
         let inputs = self.nodes.all_rejects()?;
         let mut table = self.pipeline.rejects_table(&self.context.store);
-        if self.context.replay.is_some() {
-            // What is replayed is marked: its reject is taken back and comes again.
+        if self.context.replay.is_some() || self.part.is_some() {
+            // What is replayed is marked: its reject is taken back and comes again. So do those of models that are made anew.
             table.mode = WriteMode::Changes;
         }
         self.add_delta_sink(REJECTS, table, inputs)
