@@ -2,6 +2,8 @@
 
 use datafusion::sql::sqlparser::ast::*;
 
+use super::rewrite::function as call;
+
 /// Functions that are casts to the type of their name.
 const CASTS: &[&str] = &[
     "bigint",
@@ -324,18 +326,4 @@ fn text(value: &str) -> Expr {
 fn zero() -> Expr {
     let zero = Expr::Value(Value::Number("0".into(), true).with_empty_span());
     cast(&zero, "int")
-}
-
-fn call(name: &str, args: Vec<Expr>) -> Expr {
-    let args = args.into_iter().map(|a| FunctionArg::Unnamed(FunctionArgExpr::Expr(a))).collect();
-    Expr::Function(Function {
-        name: ObjectName::from(vec![Ident::new(name)]),
-        uses_odbc_syntax: false,
-        parameters: FunctionArguments::None,
-        args: FunctionArguments::List(FunctionArgumentList { duplicate_treatment: None, args, clauses: vec![] }),
-        filter: None,
-        null_treatment: None,
-        over: None,
-        within_group: vec![],
-    })
 }

@@ -86,7 +86,8 @@ fn lower(ident: &mut Ident) {
     ident.value = ident.value.to_lowercase();
 }
 
-fn function(name: &str, args: Vec<Expr>) -> Expr {
+/// A call of a function.
+pub(super) fn function(name: &str, args: Vec<Expr>) -> Expr {
     let args = args.into_iter().map(|a| FunctionArg::Unnamed(FunctionArgExpr::Expr(a))).collect();
     Expr::Function(Function {
         name: ObjectName::from(vec![Ident::new(name)]),

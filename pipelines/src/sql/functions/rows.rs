@@ -170,8 +170,7 @@ pub(super) fn function(
     result: DataType,
     f: fn(&Arguments) -> Result<ArrayRef>,
 ) -> ScalarUDF {
-    let signature = Signature::user_defined(Volatility::Immutable);
-    ScalarUDF::from(OfRows { name, takes, required, result: Of::Type(result), f, signature })
+    of_rows(name, takes, required, Of::Type(result), f)
 }
 
 /// A function whose result has the type of its first argument.
@@ -181,8 +180,7 @@ pub(super) fn same_type(
     required: usize,
     f: fn(&Arguments) -> Result<ArrayRef>,
 ) -> ScalarUDF {
-    let signature = Signature::user_defined(Volatility::Immutable);
-    ScalarUDF::from(OfRows { name, takes, required, result: Of::First, f, signature })
+    of_rows(name, takes, required, Of::First, f)
 }
 
 /// A function whose result is a list of values like its first argument.
@@ -192,8 +190,7 @@ pub(super) fn lists_of(
     required: usize,
     f: fn(&Arguments) -> Result<ArrayRef>,
 ) -> ScalarUDF {
-    let signature = Signature::user_defined(Volatility::Immutable);
-    ScalarUDF::from(OfRows { name, takes, required, result: Of::ListOfFirst, f, signature })
+    of_rows(name, takes, required, Of::ListOfFirst, f)
 }
 
 /// A function whose result has the type of its first argument's elements.
@@ -203,8 +200,18 @@ pub(super) fn first_of(
     required: usize,
     f: fn(&Arguments) -> Result<ArrayRef>,
 ) -> ScalarUDF {
+    of_rows(name, takes, required, Of::ElementOfFirst, f)
+}
+
+fn of_rows(
+    name: &'static str,
+    takes: &'static [Takes],
+    required: usize,
+    result: Of,
+    f: fn(&Arguments) -> Result<ArrayRef>,
+) -> ScalarUDF {
     let signature = Signature::user_defined(Volatility::Immutable);
-    ScalarUDF::from(OfRows { name, takes, required, result: Of::ElementOfFirst, f, signature })
+    ScalarUDF::from(OfRows { name, takes, required, result, f, signature })
 }
 
 /// What a function gives.
